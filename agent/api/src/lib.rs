@@ -1,1 +1,25 @@
-//! To be written.
+//! The words the Holdfast daemons exchange: names, causes, reports, the state schema and the configuration.
+//!
+//! Owns every type that two daemons must agree on, and the text forms of each (JSON on the socket and in the
+//! state file, TOML in the configuration). It never opens a file or a socket and never reads a clock: whoever
+//! loads a file hands its text in, whoever stamps an event hands the time in.
+
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod event;
+pub mod id;
+pub mod order;
+pub mod section;
+pub mod state;
+pub mod wire;
+
+pub use checker_core::Verdict;
+pub use event::{Event, EventKind, NewEvent};
+pub use id::{CauseCode, Name, NameError, Protocol, RealServerId, ServiceAddress};
+pub use order::{Drain, DrainTarget, Orders};
+pub use section::{
+    CheckHead, CheckSection, CheckUpdate, DestinationReport, KernelTable, LvsHead, LvsSection, LvsUpdate,
+    RealServerHealth, Reporter, Section, SectionUpdate, ServiceReport, Setting,
+};
+pub use state::{SCHEMA, State, Update};

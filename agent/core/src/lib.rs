@@ -1,1 +1,11 @@
-//! To be written.
+//! What the agent thinks, without hands: merging reports, planning the kernel table, finding the difference.
+//!
+//! Owns the [`ledger`] (reports into state), the [`plan`] (facts and configuration into the wanted table), the
+//! [`diff`] (wanted minus actual into edits) and the [`view`] (state into what people read). No I/O, no clock.
+
+#![forbid(unsafe_code)]
+
+pub mod diff;
+pub mod ledger;
+pub mod plan;
+pub mod view;

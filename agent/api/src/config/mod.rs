@@ -1,0 +1,256 @@
+//! The configuration: `holdfast.toml`, parsed once into types that need no second look.
+//!
+//! Owns every key of the file, its default and its check. [`parse`] takes the texts of the file and of what it
+//! includes and returns either a [`Config`] or every mistake at once, each with file, line, column and remedy.
+//! It never opens a file: the caller hands the texts in (see [`includes`]).
+
+mod raw;
+mod suggest;
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use checker_core::dns::DnsCheck;
+
+use crate::id::{Name, Protocol, RealServerId, ServiceAddress};
+
+pub use raw::{includes, parse};
+pub use suggest::nearest;
+
+/// One text of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The path it came from, as messages name it.
+    pub path: String,
+    /// Its content.
+    pub text: String,
+}
+
+/// One mistake, `holdfast.toml:12:3: unknown key "schedular"; did you mean "scheduler"?`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}:{line}:{column}: {message}")]
+pub struct Mistake {
+    /// The file.
+    pub path: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong and what to write instead, in one line.
+    pub message: String,
+}
+
+/// All mistakes of a configuration, in the order of the files. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistakes(pub Vec<Mistake>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, mistake) in self.0.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{mistake}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+/// A whole configuration that is free of mistakes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The virtual servers, in the order of the file; names and service addresses are unique.
+    pub virtual_servers: Vec<VirtualServer>,
+    /// `[lvs]`.
+    pub lvs: Lvs,
+    /// Short digest of the meaningful content: two daemons that show the same one run with the same file.
+    pub digest: String,
+}
+
+impl Config {
+    /// The virtual server of that name.
+    #[must_use]
+    pub fn virtual_server(&self, name: &Name) -> Option<&VirtualServer> {
+        self.virtual_servers.iter().find(|server| server.name == *name)
+    }
+
+    /// Every real server with the virtual server it belongs to.
+    pub fn real_servers(&self) -> impl Iterator<Item = (&VirtualServer, &RealServer)> {
+        self.virtual_servers.iter().flat_map(|virtual_server| {
+            virtual_server.real_servers.iter().map(move |real_server| (virtual_server, real_server))
+        })
+    }
+}
+
+/// `[lvs]`: how `lvsd` treats the kernel's table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lvs {
+    /// `adopt`: what becomes of services that are not in the configuration.
+    pub adopt: Adopt,
+    /// `interval`: how often the kernel's table is read and compared. Default 1 s, 100 ms to 5 s.
+    pub interval: Duration,
+}
+
+impl Default for Lvs {
+    fn default() -> Self {
+        Self { adopt: Adopt::Named, interval: Duration::from_secs(1) }
+    }
+}
+
+/// What becomes of services in the kernel that are not in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Adopt {
+    /// `"named"`: they are left alone, unless a former configuration of ours made them.
+    #[default]
+    Named,
+    /// `"exclusive"`: they are removed.
+    Exclusive,
+}
+
+/// One `[[virtual_server]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VirtualServer {
+    /// `name`.
+    pub name: Name,
+    /// `address`: the virtual IP.
+    pub address: IpAddr,
+    /// `services`: protocol and port, at least one, without doubles.
+    pub services: Vec<Service>,
+    /// `scheduler` with `scheduler_flags`, `one_packet`, `persistence`.
+    pub scheduling: Scheduling,
+    /// `quorum`: real servers that must be up for the pool to count as working. Default 1.
+    pub quorum: u32,
+    /// `min_serving`: the share of real servers that is never undercut by ejection, in percent. Default 0.
+    pub min_serving_percent: u8,
+    /// The real servers, at least one; names and addresses are unique.
+    pub real_servers: Vec<RealServer>,
+}
+
+impl VirtualServer {
+    /// The kernel services of this virtual server.
+    pub fn service_addresses(&self) -> impl Iterator<Item = ServiceAddress> {
+        self.services.iter().map(|service| ServiceAddress {
+            protocol: service.protocol,
+            address: SocketAddr::new(self.address, service.port),
+        })
+    }
+
+    /// How many real servers must stay in the table, [`Self::min_serving_percent`] of all, rounded up.
+    #[must_use]
+    pub fn min_serving(&self) -> usize {
+        (self.real_servers.len() * usize::from(self.min_serving_percent)).div_ceil(100)
+    }
+
+    /// The identity of one of its real servers.
+    #[must_use]
+    pub fn id_of(&self, real_server: &RealServer) -> RealServerId {
+        RealServerId { virtual_server: self.name.clone(), real_server: real_server.name.clone() }
+    }
+}
+
+/// One of `services`, `"udp/53"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Service {
+    /// UDP or TCP.
+    pub protocol: Protocol,
+    /// The port clients use, 1 to 65535.
+    pub port: u16,
+}
+
+/// How the kernel chooses a real server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scheduling {
+    /// `scheduler`: a name the kernel knows, `wrr`. Default `wlc`.
+    pub scheduler: String,
+    /// `scheduler_flags`: the kernel's three scheduler bits as 1, 2, 4 (`sh-fallback` and `mh-fallback` are 1, `sh-port`
+    /// and `mh-port` 2, `flag-1` 1, `flag-2` 2, `flag-3` 4). Default none.
+    pub flags: u8,
+    /// `one_packet`: each UDP packet is scheduled alone. Only UDP services are marked. Default false.
+    pub one_packet: bool,
+    /// `persistence`: clients stay with their real server.
+    pub persistence: Option<Persistence>,
+}
+
+/// `persistence = { timeout = "5m", prefix = 24 }`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Persistence {
+    /// Whole seconds, 1 to 31 days.
+    pub timeout: Duration,
+    /// Clients of one network of this prefix length stay together. Default 32 or 128.
+    pub prefix: u8,
+}
+
+/// `forwarding`: how packets reach a real server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forwarding {
+    /// `"direct"`: direct routing, same network, VIP on the real server.
+    Direct,
+    /// `"tunnel"`: IP in IP.
+    Tunnel,
+    /// `"nat"`: address translation, replies come back through the director.
+    Nat,
+}
+
+impl Forwarding {
+    /// The word in the file.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Tunnel => "tunnel",
+            Self::Nat => "nat",
+        }
+    }
+}
+
+/// One `[[virtual_server.real_server]]`, with what it inherits filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RealServer {
+    /// `name`.
+    pub name: Name,
+    /// `address`, of the virtual server's family unless `forwarding = "tunnel"`.
+    pub address: IpAddr,
+    /// `port`, only with `forwarding = "nat"`: the port it serves on, for every service; the service's own otherwise.
+    pub port: Option<u16>,
+    /// `weight`, 0 to 65535. Default 1.
+    pub weight: u32,
+    /// `forwarding`, its own or the virtual server's. Default direct.
+    pub forwarding: Forwarding,
+    /// How it is checked.
+    pub check: Check,
+}
+
+impl RealServer {
+    /// Where `service` goes on this real server.
+    #[must_use]
+    pub fn destination(&self, service: Service) -> SocketAddr {
+        SocketAddr::new(self.address, self.port.unwrap_or(service.port))
+    }
+}
+
+/// How one real server is checked: what is asked, where, and when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// Where the probe goes: the real server's address, `check.dns.port` or the first service's port there.
+    pub target: SocketAddr,
+    /// `probe_source`: the address the probe comes from.
+    pub source: Option<IpAddr>,
+    /// `check.dns`: what is asked and expected.
+    pub dns: DnsCheck,
+    /// When, and how many results make a verdict.
+    pub rhythm: Rhythm,
+}
+
+/// When a check runs and how many results in a row change the verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rhythm {
+    /// `interval`: from the start of one probe to the start of the next. Default 2 s, 50 ms to 1 h, not below `timeout`.
+    pub interval: Duration,
+    /// `rise`: passes in a row that bring a down server up. Default 2, 1 to 100.
+    pub rise: u32,
+    /// `fall`: failures in a row that bring it down. Default 3, 1 to 100.
+    pub fall: u32,
+}

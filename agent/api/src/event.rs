@@ -1,0 +1,100 @@
+//! Events: what happened, once, in past tense, numbered.
+//!
+//! Owns their kinds and their JSON form. Events of verdicts and orders are found by the ledger when facts change;
+//! a daemon adds those that only it can see (drift mended, fail-open). Nothing here decides who is told.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{CauseCode, Name};
+
+/// What kind of thing happened. The word in JSON is the variant in `snake_case`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// A real server passes its checks again, or for the first time after it had failed.
+    RealServerWentUp,
+    /// A real server fails its checks.
+    RealServerWentDown,
+    /// A real server works, but worse than asked for.
+    RealServerDegraded,
+    /// A real server can't be judged: the trouble is at our own end.
+    RealServerBecameUnknown,
+    /// Someone else changed the kernel table; it was put right.
+    DriftMended,
+    /// More servers are down than `min_serving` allows to eject: the latest to fail stay in the table.
+    FailOpenBegan,
+    /// Ejection works normally again.
+    FailOpenEnded,
+    /// The kernel's IPVS can't be used.
+    IpvsLost,
+    /// The kernel's IPVS can be used again.
+    IpvsFound,
+    /// The kernel refused an edit.
+    EditRefused,
+    /// An operator drains a real server.
+    DrainOrdered,
+    /// A drain ended: by the operator or because its time was over.
+    DrainEnded,
+    /// A daemon has not been heard for longer than its facts may be trusted.
+    ReporterFellSilent,
+    /// A daemon that had fallen silent reports again.
+    ReporterReturned,
+    /// A kind that this version does not know.
+    #[serde(other)]
+    Other,
+}
+
+impl EventKind {
+    /// The word used in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RealServerWentUp => "real_server_went_up",
+            Self::RealServerWentDown => "real_server_went_down",
+            Self::RealServerDegraded => "real_server_degraded",
+            Self::RealServerBecameUnknown => "real_server_became_unknown",
+            Self::DriftMended => "drift_mended",
+            Self::FailOpenBegan => "fail_open_began",
+            Self::FailOpenEnded => "fail_open_ended",
+            Self::IpvsLost => "ipvs_lost",
+            Self::IpvsFound => "ipvs_found",
+            Self::EditRefused => "edit_refused",
+            Self::DrainOrdered => "drain_ordered",
+            Self::DrainEnded => "drain_ended",
+            Self::ReporterFellSilent => "reporter_fell_silent",
+            Self::ReporterReturned => "reporter_returned",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// An event before the ledger has numbered it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewEvent {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What kind of thing.
+    pub kind: EventKind,
+    /// The virtual server concerned, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub virtual_server: Option<Name>,
+    /// The real server concerned, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub real_server: Option<Name>,
+    /// The cause code, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<CauseCode>,
+    /// One line for people.
+    pub text: String,
+}
+
+/// A numbered event. Numbers rise by one for ever; a reader that knows the last one it handled misses nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its number, from 1.
+    pub number: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: NewEvent,
+}

@@ -1,0 +1,98 @@
+//! The state: one document with everything that is known, and the updates that carry its changes.
+//!
+//! Owns the schema of `state.json` and of the watch stream, which are the same words. It never writes the file
+//! and never decides: `agentd` is its one writer, through the ledger.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::event::Event;
+use crate::order::Orders;
+use crate::section::{CheckSection, CheckUpdate, LvsSection, LvsUpdate};
+
+/// Version of the document's schema. A reader refuses a newer one.
+pub const SCHEMA: u32 = 1;
+
+/// How many events are kept.
+pub const EVENTS_KEPT: usize = 1_000;
+
+/// Everything that is known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// [`SCHEMA`] of the writer.
+    pub schema: u32,
+    /// Rises with every change.
+    pub generation: u64,
+    /// The kernel's boot id when it was written: observations of another boot are worth nothing.
+    pub boot_id: String,
+    /// When it was written.
+    pub written_at: Timestamp,
+    /// What operators ordered.
+    #[serde(default)]
+    pub orders: Orders,
+    /// What `checkd` saw.
+    #[serde(default)]
+    pub checkd: CheckSection,
+    /// What `lvsd` did.
+    #[serde(default)]
+    pub lvsd: LvsSection,
+    /// What happened, oldest first, at most [`EVENTS_KEPT`].
+    #[serde(default)]
+    pub events: VecDeque<Event>,
+}
+
+impl State {
+    /// A state that knows nothing yet.
+    #[must_use]
+    pub fn new(boot_id: String, now: Timestamp) -> Self {
+        Self {
+            schema: SCHEMA,
+            generation: 0,
+            boot_id,
+            written_at: now,
+            orders: Orders::default(),
+            checkd: CheckSection::default(),
+            lvsd: LvsSection::default(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Merges what a watcher was sent. The first update of a stream is whole and replaces everything.
+    pub fn apply(&mut self, update: Update) {
+        self.generation = update.generation;
+        if let Some(orders) = update.orders {
+            self.orders = orders;
+        }
+        if let Some(checkd) = update.checkd {
+            self.checkd.apply(checkd);
+        }
+        if let Some(lvsd) = update.lvsd {
+            self.lvsd.apply(lvsd);
+        }
+        let last = self.events.back().map_or(0, |event| event.number);
+        self.events.extend(update.events.into_iter().filter(|event| event.number > last));
+        let excess = self.events.len().saturating_sub(EVENTS_KEPT);
+        self.events.drain(..excess);
+    }
+}
+
+/// A change of the [`State`], as a watcher gets it. Parts that did not change are absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Update {
+    /// Generation of the state that the watcher has after this.
+    pub generation: u64,
+    /// All orders, when one changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orders: Option<Orders>,
+    /// Changes of `checkd`'s section.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkd: Option<CheckUpdate>,
+    /// Changes of `lvsd`'s section.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lvsd: Option<LvsUpdate>,
+    /// New events, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Event>,
+}

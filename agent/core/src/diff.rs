@@ -1,0 +1,1 @@
+//! The difference between a wanted and an actual table, as the least edits.

@@ -1,0 +1,1 @@
+//! Merging reports into the state.

@@ -1,0 +1,1 @@
+//! Facts and configuration into the wanted table.

@@ -1,0 +1,1 @@
+//! The state as people read it.
