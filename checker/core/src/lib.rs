@@ -1,1 +1,16 @@
-//! To be written.
+//! What a probe asks, how a reply is judged, when a verdict changes, and when the next probe is due.
+//!
+//! Owns the meaning of a check: the DNS wire code, the judging of a reply, the course of one probe over its tries
+//! and transports, the rise and fall of a verdict, and the schedule. It depends on nothing, does no I/O and never
+//! reads a clock: bytes and [`Time`] come in as arguments, commands and verdicts go out.
+//!
+//! Read [`Verdict`] and [`Cause`] first, then [`dns::DnsCheck`] and [`dns::judge`].
+
+#![forbid(unsafe_code)]
+
+pub mod dns;
+pub mod time;
+pub mod verdict;
+
+pub use time::Time;
+pub use verdict::{Blame, Cause, Verdict};

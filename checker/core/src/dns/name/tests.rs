@@ -1,0 +1,107 @@
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn names_read_back() {
+    for (text, wire) in [
+        (".", &b"\0"[..]),
+        ("test", b"\x04test\0"),
+        ("a.example.test", b"\x01a\x07example\x04test\0"),
+        ("a\\.b.test", b"\x03a.b\x04test\0"),
+        ("\\000\\255.test", b"\x02\x00\xff\x04test\0"),
+        ("_dns.\\@.test", b"\x04_dns\x01@\x04test\0"),
+    ] {
+        let name: Name = text.parse().unwrap();
+        assert_eq!(name.as_wire(), wire);
+        assert_eq!(name.to_string(), text);
+        assert_eq!(Name::from_wire(wire).unwrap(), name);
+    }
+    assert_eq!("a.test.".parse::<Name>(), "A.TEST".parse::<Name>());
+    assert_ne!("a.test".parse::<Name>(), "b.test".parse::<Name>());
+    // A dot inside a label is not a border between labels.
+    assert_ne!("a\\.b".parse::<Name>(), "a.b".parse::<Name>());
+}
+
+#[test]
+fn limits_hold() {
+    let label = "a".repeat(63);
+    // 3 x 64 + 62 + 1 = 255 octets: the longest name there is.
+    let longest = format!("{label}.{label}.{label}.{}", "b".repeat(61));
+    assert_eq!(longest.parse::<Name>().unwrap().as_wire().len(), NAME_MAX);
+    assert_eq!(format!("{longest}.").parse::<Name>(), longest.parse::<Name>());
+    let over = format!("{label}.{label}.{label}.{}", "b".repeat(62));
+    assert!(matches!(over.parse::<Name>(), Err(NameError::TooLong(_))));
+    assert!(matches!(
+        "a".repeat(64).parse::<Name>(),
+        Err(NameError::LabelTooLong(_))
+    ));
+    assert_eq!("a.".repeat(127).parse::<Name>().unwrap().labels().count(), 127);
+    assert!(matches!(
+        "a.".repeat(128).parse::<Name>(),
+        Err(NameError::TooLong(_))
+    ));
+}
+
+#[test]
+fn mistakes_are_named() {
+    for (text, message) in [
+        ("", "a domain name is empty: write \".\" for the root"),
+        (
+            "a..test",
+            "domain name \"a..test\" has an empty label: remove the extra dot",
+        ),
+        (
+            ".a",
+            "domain name \".a\" has an empty label: remove the extra dot",
+        ),
+        (
+            "..",
+            "domain name \"..\" has an empty label: remove the extra dot",
+        ),
+        ("a b", "domain name \"a b\" holds ' ': write it as \\032"),
+        (
+            "bücher.test",
+            "domain name \"bücher.test\" holds characters outside ASCII: write it in its xn-- form",
+        ),
+    ] {
+        assert_eq!(text.parse::<Name>().unwrap_err().to_string(), message);
+    }
+    for text in ["a\\", "a\\25", "a\\256", "a\\2x5", "\\1"] {
+        assert!(
+            matches!(text.parse::<Name>(), Err(NameError::BadEscape(_))),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn wire_forms_are_checked() {
+    for wire in [&b""[..], b"\x01", b"\x01a", b"\x01a\0x", b"\xc0\x0c", b"\x40a\0"] {
+        assert!(Name::from_wire(wire).is_none(), "{wire:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_wire_name_reads_back(labels in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..20), 0..10)) {
+        let mut wire = Vec::new();
+        for label in &labels {
+            wire.push(u8::try_from(label.len()).unwrap());
+            wire.extend_from_slice(label);
+        }
+        wire.push(0);
+        let name = Name::from_wire(&wire).unwrap();
+        prop_assert_eq!(name.labels().count(), labels.len());
+        let again: Name = name.to_string().parse().unwrap();
+        prop_assert_eq!(again.as_wire(), &wire[..]);
+    }
+
+    #[test]
+    fn any_text_is_a_name_or_an_error(text in "\\PC{0,300}") {
+        if let Ok(name) = text.parse::<Name>() {
+            prop_assert!(name.as_wire().len() <= NAME_MAX);
+            prop_assert_eq!(name.to_string().parse::<Name>(), Ok(name));
+        }
+    }
+}

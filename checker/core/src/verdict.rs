@@ -1,0 +1,222 @@
+//! The four verdicts and the stable causes.
+//!
+//! Owns the words that logs, JSON, metrics, mails and exit texts share. A code, once released, keeps its meaning.
+//! It never decides which one applies: that is judging.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What is known of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Verdict {
+    /// It answers as it should.
+    Up,
+    /// It answers, but not as well as it should.
+    Degraded,
+    /// A probe that ran has failed.
+    Down,
+    /// Not known: no probe could be run, or none was yet. Unknown is not Down.
+    #[default]
+    Unknown,
+}
+
+impl Verdict {
+    /// Every verdict.
+    pub const ALL: [Self; 4] = [Self::Up, Self::Degraded, Self::Down, Self::Unknown];
+
+    /// `up`, `degraded`, `down` or `unknown`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether the server answers: Up or Degraded.
+    #[must_use]
+    pub const fn passes(self) -> bool {
+        matches!(self, Self::Up | Self::Degraded)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Verdict {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        Self::ALL
+            .into_iter()
+            .find(|v| v.as_str() == text)
+            .ok_or_else(|| UnknownWord::new("verdict", text))
+    }
+}
+
+/// A word that is no verdict or no cause code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownWord {
+    what: &'static str,
+    text: String,
+}
+
+impl UnknownWord {
+    fn new(what: &'static str, text: &str) -> Self {
+        Self {
+            what,
+            text: text.chars().take(60).collect(),
+        }
+    }
+}
+
+impl fmt::Display for UnknownWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is no {}", self.text, self.what)
+    }
+}
+
+impl std::error::Error for UnknownWord {}
+
+/// Whose trouble a cause is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Blame {
+    /// The server's, or the path's beyond our own end: the verdict is Down.
+    Server,
+    /// Our own: the probe could not be run as it should. The verdict is Unknown.
+    Local,
+}
+
+impl Blame {
+    /// The verdict that a failure with this blame gives.
+    #[must_use]
+    pub const fn verdict(self) -> Verdict {
+        match self {
+            Self::Server => Verdict::Down,
+            Self::Local => Verdict::Unknown,
+        }
+    }
+}
+
+macro_rules! causes {
+    ($($variant:ident $code:literal $blame:ident $meaning:literal;)+) => {
+        /// Why a verdict is not Up. Each has one stable code and says whose trouble it is.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Cause {
+            $(#[doc = concat!("`", $code, "`: ", $meaning)] $variant,)+
+        }
+
+        impl Cause {
+            /// Every cause.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The stable code, such as `dns_timeout`.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code,)+ }
+            }
+
+            /// Whose trouble it is.
+            #[must_use]
+            pub const fn blame(self) -> Blame {
+                match self { $(Self::$variant => Blame::$blame,)+ }
+            }
+
+            /// What it means, in one plain sentence.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)+ }
+            }
+        }
+    };
+}
+
+causes! {
+    DnsTimeout "dns_timeout" Server "No DNS answer that fits the query came before the deadline.";
+    DnsServfail "dns_servfail" Server "The server answered SERVFAIL: it could not process the query.";
+    DnsRefused "dns_refused" Server "The server answered REFUSED: it does not serve this client or this name.";
+    DnsNxdomain "dns_nxdomain" Server "The server answered NXDOMAIN: it says the name does not exist.";
+    DnsFormerr "dns_formerr" Server "The server answered FORMERR: it did not understand the query.";
+    DnsNotimp "dns_notimp" Server "The server answered NOTIMP: it does not support this kind of query.";
+    DnsRcode "dns_rcode" Server "The server answered with a response code that is not among the expected ones.";
+    DnsAnswerMismatch "dns_answer_mismatch" Server "The server answered, but none of the expected answers is in its reply.";
+    DnsNoAnswer "dns_no_answer" Server "The server answered NOERROR without a record of the type that was asked for.";
+    DnsReferral "dns_referral" Server "The server referred to other name servers instead of answering.";
+    DnsCnameLoop "dns_cname_loop" Server "The aliases in the reply lead in a circle or through too many names.";
+    DnsMalformed "dns_malformed" Server "The reply is not a well-formed DNS message.";
+    DnsTruncated "dns_truncated" Server "The reply is truncated where it can't be repeated over TCP.";
+    UdpRefused "udp_refused" Server "The server's host says that nothing listens on the UDP port.";
+    TcpRefused "tcp_refused" Server "The server's host refused the TCP connection.";
+    TcpReset "tcp_reset" Server "The TCP connection was reset before the answer was complete.";
+    TcpClosed "tcp_closed" Server "The server closed the TCP connection before the answer was complete.";
+    TcpTimeout "tcp_timeout" Server "The TCP connection or the answer over it was not complete before the deadline.";
+    HostUnreachable "host_unreachable" Server "A host on the way, or the lack of an ARP answer, says that the server can't be reached.";
+    NetUnreachable "net_unreachable" Local "This machine has no route to the server, or forbids sending to it.";
+    NoSocket "no_socket" Local "This machine could not open a socket: out of descriptors, ports or memory.";
+    SourceUnavailable "source_unavailable" Local "The source address to probe from is not on this machine.";
+    LateTimer "late_timer" Local "This process or machine was stalled during the probe, so that silence proves nothing.";
+    NotProbed "not_probed" Local "No probe of this server has finished yet.";
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.code())
+    }
+}
+
+impl FromStr for Cause {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|c| c.code() == text)
+            .ok_or_else(|| UnknownWord::new("cause code", text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_reads_back() {
+        for verdict in Verdict::ALL {
+            assert_eq!(verdict.as_str().parse(), Ok(verdict));
+        }
+        for &cause in Cause::ALL {
+            assert_eq!(cause.code().parse(), Ok(cause));
+            assert!(
+                cause.code().len() <= 40 && cause.code().bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+            );
+            assert!(cause.meaning().ends_with('.'));
+        }
+        assert_eq!(
+            "UP".parse::<Verdict>().unwrap_err().to_string(),
+            "\"UP\" is no verdict"
+        );
+        assert!("dns_".parse::<Cause>().is_err());
+    }
+
+    #[test]
+    fn local_trouble_is_never_down() {
+        for cause in [
+            Cause::NetUnreachable,
+            Cause::NoSocket,
+            Cause::SourceUnavailable,
+            Cause::LateTimer,
+        ] {
+            assert_eq!(cause.blame().verdict(), Verdict::Unknown);
+        }
+        for cause in [Cause::DnsTimeout, Cause::UdpRefused, Cause::HostUnreachable] {
+            assert_eq!(cause.blame().verdict(), Verdict::Down);
+        }
+    }
+}
