@@ -4,8 +4,17 @@
 //! includes and returns either a [`Config`] or every mistake at once, each with file, line, column and remedy.
 //! It never opens a file: the caller hands the texts in (see [`includes`]).
 
+mod address;
+mod book;
+mod check;
+mod duration;
+mod keys;
 mod raw;
+mod scheduling;
+mod server;
 mod suggest;
+mod syntax;
+mod table;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -15,6 +24,7 @@ use checker_core::dns::DnsCheck;
 
 use crate::id::{Name, Protocol, RealServerId, ServiceAddress};
 
+pub use duration::{DurationError, format_duration, parse_duration};
 pub use raw::{includes, parse};
 pub use suggest::nearest;
 
@@ -58,6 +68,17 @@ impl fmt::Display for Mistakes {
 }
 
 impl std::error::Error for Mistakes {}
+
+/// One pattern of `include`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Include {
+    /// A path relative to the main file's folder, or an absolute one; the last part may hold `*` and `?`.
+    pub pattern: String,
+    /// Where it stands in the main file: line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
 
 /// A whole configuration that is free of mistakes.
 #[derive(Debug, Clone, PartialEq)]
@@ -234,7 +255,8 @@ impl RealServer {
 /// How one real server is checked: what is asked, where, and when.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
-    /// Where the probe goes: the real server's address, `check.dns.port` or the first service's port there.
+    /// Where the probe goes: the real server's address and `check.dns.port`, else its `port`, else the port of the first
+    /// service of the check's protocol. `dns.port` is the same port.
     pub target: SocketAddr,
     /// `probe_source`: the address the probe comes from.
     pub source: Option<IpAddr>,

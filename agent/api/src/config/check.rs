@@ -1,0 +1,256 @@
+//! `[virtual_server.check.dns]`: what is asked of a real server, what must come back, and when.
+//!
+//! Owns the keys of a check, how a real server's own keys overlay those of its virtual server, and which values go
+//! together. The syntax of names, types and answers is `checker_core`'s.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use checker_core::dns::{
+    Class, DnsCheck, ExpectedAnswer, Name, Question, Rcode, RcodeSet, RecordType, Timeout, Transport, Tries,
+};
+
+use super::book::{Book, Place, quoted};
+use super::duration::format_duration;
+use super::keys;
+use super::server::any_udp;
+use super::suggest::nearest;
+use super::table::{At, Given, Table};
+use super::{Rhythm, Service};
+use crate::id::Protocol;
+
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(3_600);
+const DEFAULT_RISE: u32 = 2;
+const DEFAULT_FALL: u32 = 3;
+const MOST_IN_A_ROW: u32 = 100;
+
+/// A check as far as it was written: any key may still come from the virtual server.
+#[derive(Debug, Clone)]
+pub(super) struct RawCheck<'t> {
+    /// Where a key that is missing belongs.
+    at: Place,
+    qname: Given<Name>,
+    qtype: Given<RecordType>,
+    qclass: Given<Class>,
+    rcodes: Given<RcodeSet>,
+    answers: Given<Vec<At<&'t str>>>,
+    transport: Given<Transport>,
+    port: Given<u32>,
+    interval: Given<Duration>,
+    timeout: Given<Duration>,
+    tries: Given<u32>,
+    rise: Given<u32>,
+    fall: Given<u32>,
+}
+
+/// A check that is complete.
+#[derive(Debug)]
+pub(super) struct Judged {
+    /// What is asked and expected. Its port is the default one.
+    pub(super) dns: DnsCheck,
+    /// When.
+    pub(super) rhythm: Rhythm,
+    /// `port`, if it is there.
+    pub(super) port: Option<u16>,
+    /// Over which protocol the question goes first.
+    pub(super) protocol: Protocol,
+}
+
+/// Reads the check of a virtual or real server, whose table is `owner`.
+pub(super) fn raw<'t>(book: &mut Book<'_>, owner: &Table<'t>) -> Given<RawCheck<'t>> {
+    let check = match owner.table(book, "check", &keys::CHECK) {
+        Given::Good(check, _) => check,
+        Given::Absent => return Given::Absent,
+        Given::Wrong => return Given::Wrong,
+    };
+    match check.table(book, "dns", &keys::DNS) {
+        Given::Good(table, at) => Given::Good(raw_dns(book, &table), at),
+        Given::Wrong => Given::Wrong,
+        Given::Absent => {
+            if check.is_empty() {
+                check.note_missing(book, "dns", "[virtual_server.check.dns]");
+            }
+            Given::Wrong
+        }
+    }
+}
+
+fn raw_dns<'t>(book: &mut Book<'_>, table: &Table<'t>) -> RawCheck<'t> {
+    let qname = table.text(book, "qname", "qname = \"resolve.test\"");
+    let qtype = table.text(book, "qtype", "qtype = \"A\"");
+    let qclass = table.text(book, "qclass", "qclass = \"IN\"");
+    let rcodes = table.texts(book, "expect_rcode", true, "expect_rcode = [\"NOERROR\"]");
+    let transport = table.text(book, "transport", "transport = \"udp\"");
+    let limits = SHORTEST_INTERVAL..=LONGEST_INTERVAL;
+    RawCheck {
+        at: table.at,
+        qname: qname.convert(|text, at| parsed(book, "qname", text, at, &[])),
+        qtype: qtype.convert(|text, at| {
+            let rtype =
+                parsed(book, "qtype", text, at, &["A", "AAAA", "SOA", "NS", "TXT", "CNAME", "MX", "PTR"])?;
+            // Whether the type can be asked at all does not depend on the name or class.
+            match Question::new(Name::root(), rtype, Class::IN) {
+                Ok(_) => Some(rtype),
+                Err(error) => noted(book, at, format!("qtype: {error}")),
+            }
+        }),
+        qclass: qclass.convert(|text, at| parsed(book, "qclass", text, at, &["IN", "CH", "HS"])),
+        rcodes: rcodes.convert(|words, at| {
+            if words.is_empty() {
+                return noted(
+                    book,
+                    at,
+                    "expect_rcode is empty, so no reply could pass; write [\"NOERROR\"] or leave it out",
+                );
+            }
+            let known = ["NOERROR", "NXDOMAIN", "SERVFAIL", "REFUSED", "FORMERR", "NOTIMP", "NOTAUTH"];
+            // All words are looked at before the first bad one makes the list wrong.
+            let rcodes: Vec<Option<Rcode>> =
+                words.into_iter().map(|(word, at)| parsed(book, "expect_rcode", word, at, &known)).collect();
+            rcodes.into_iter().collect()
+        }),
+        answers: table.texts(book, "expect_answer", true, "expect_answer = [\"192.0.2.80\"]"),
+        transport: transport.convert(|text, at| match text {
+            "udp" => Some(Transport::Udp),
+            "tcp" => Some(Transport::Tcp),
+            other => {
+                let remedy = match nearest(other, ["udp", "tcp"]) {
+                    Some(near) => format!("did you mean {near:?}?"),
+                    None => "write \"udp\" or \"tcp\"".to_owned(),
+                };
+                noted(book, at, format!("unknown transport {}; {remedy}", quoted(other)))
+            }
+        }),
+        port: table.number(book, "port", 1..=65_535),
+        interval: table.duration(book, "interval", limits, "2s"),
+        timeout: table.duration(book, "timeout", Timeout::MIN..=Timeout::MAX, "500ms"),
+        tries: table.number(book, "tries", 1..=u32::from(Tries::MAX)),
+        rise: table.number(book, "rise", 1..=MOST_IN_A_ROW),
+        fall: table.number(book, "fall", 1..=MOST_IN_A_ROW),
+    }
+}
+
+/// `own`, with what it leaves out from `base`.
+pub(super) fn merged<'t>(own: Given<RawCheck<'t>>, base: &Given<RawCheck<'t>>) -> Given<RawCheck<'t>> {
+    let (own, at, base) = match (own, base) {
+        (Given::Good(own, at), Given::Good(base, _)) => (own, at, base.clone()),
+        (Given::Good(..), Given::Wrong) => return Given::Wrong,
+        (own, base) => return own.or_else(base.clone()),
+    };
+    let merged = RawCheck {
+        at: base.at,
+        qname: own.qname.or_else(base.qname),
+        qtype: own.qtype.or_else(base.qtype),
+        qclass: own.qclass.or_else(base.qclass),
+        rcodes: own.rcodes.or_else(base.rcodes),
+        answers: own.answers.or_else(base.answers),
+        transport: own.transport.or_else(base.transport),
+        port: own.port.or_else(base.port),
+        interval: own.interval.or_else(base.interval),
+        timeout: own.timeout.or_else(base.timeout),
+        tries: own.tries.or_else(base.tries),
+        rise: own.rise.or_else(base.rise),
+        fall: own.fall.or_else(base.fall),
+    };
+    Given::Good(merged, at)
+}
+
+/// The check that `raw` makes, for a pool with these services. `None` when something is wrong, which has been noted.
+pub(super) fn judged(book: &mut Book<'_>, raw: RawCheck<'_>, services: Option<&[Service]>) -> Option<Judged> {
+    if matches!(raw.qname, Given::Absent) {
+        let header = keys::DNS.header;
+        book.missing(
+            raw.at,
+            format!("qname is missing in {header}; write the name to ask for: qname = \"resolve.test\""),
+        );
+    }
+    let rhythm_and_timeout = times(book, &raw);
+    let qtype = raw.qtype.or(RecordType::A);
+    let answers = match (raw.answers, qtype) {
+        (Given::Good(words, _), Some(qtype)) => {
+            let answers: Vec<Option<ExpectedAnswer>> = words
+                .into_iter()
+                .map(|(word, at)| {
+                    ExpectedAnswer::parse(word, qtype)
+                        .map_err(|error| book.wrong(at, format!("expect_answer: {error}")))
+                        .ok()
+                })
+                .collect();
+            answers.into_iter().collect()
+        }
+        (Given::Absent, _) => Some(Vec::new()),
+        _ => None,
+    };
+    let (rhythm, timeout) = rhythm_and_timeout?;
+    let question = Question::new(raw.qname.good()?, qtype?, raw.qclass.or(Class::IN)?).ok()?;
+    let mut dns = DnsCheck::new(question);
+    if let Given::Good(rcodes, _) = raw.rcodes.not_wrong()? {
+        dns.expect.rcodes = rcodes;
+    }
+    dns.expect.answers = answers?;
+    let default = if services.is_none_or(any_udp) { Transport::Udp } else { Transport::Tcp };
+    dns.transport = raw.transport.or(default)?;
+    dns.timeout = timeout;
+    if let Given::Good(tries, _) = raw.tries.not_wrong()? {
+        dns.tries = Tries::new(u64::from(tries)).ok()?;
+    }
+    let port = match raw.port.not_wrong()? {
+        Given::Good(port, _) => Some(u16::try_from(port).ok()?),
+        _ => None,
+    };
+    let protocol = match dns.transport {
+        Transport::Udp => Protocol::Udp,
+        Transport::Tcp => Protocol::Tcp,
+    };
+    Some(Judged { dns, rhythm, port, protocol })
+}
+
+/// Interval, rise, fall and timeout, which may not outlast the interval.
+fn times(book: &mut Book<'_>, raw: &RawCheck<'_>) -> Option<(Rhythm, Timeout)> {
+    let interval = raw.interval.or(DEFAULT_INTERVAL)?;
+    let timeout = raw.timeout.or(Timeout::default().get().min(interval))?;
+    if timeout > interval {
+        let (timeout, interval) = (format_duration(timeout), format_duration(interval));
+        let at = match (raw.timeout, raw.interval) {
+            (Given::Good(_, at), _) | (_, Given::Good(_, at)) => at,
+            _ => raw.at,
+        };
+        return noted(
+            book,
+            at,
+            format!(
+                "timeout = \"{timeout}\" is longer than interval = \"{interval}\"; a probe must end before the next begins"
+            ),
+        );
+    }
+    let rhythm = Rhythm { interval, rise: raw.rise.or(DEFAULT_RISE)?, fall: raw.fall.or(DEFAULT_FALL)? };
+    Some((rhythm, Timeout::new(timeout).ok()?))
+}
+
+/// A word in the syntax of `checker_core`; of the common ones the nearest is proposed when it is none.
+fn parsed<T: std::str::FromStr<Err: Display>>(
+    book: &mut Book<'_>,
+    key: &str,
+    text: &str,
+    at: Place,
+    common: &[&'static str],
+) -> Option<T> {
+    match text.parse() {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let message = match nearest(text, common.iter().copied()) {
+                Some(near) => format!("unknown {key} {}; did you mean {near:?}?", quoted(text)),
+                None => format!("{key}: {error}"),
+            };
+            noted(book, at, message)
+        }
+    }
+}
+
+/// Notes a mistake and stands for the value that is not there.
+fn noted<T>(book: &mut Book<'_>, at: Place, message: impl Into<String>) -> Option<T> {
+    book.wrong(at, message);
+    None
+}

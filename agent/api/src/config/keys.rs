@@ -1,0 +1,115 @@
+//! The keys that each table of the file may hold.
+//!
+//! Owns their names, once. It never says what a key means: that is where the table is read.
+
+/// One kind of table.
+#[derive(Debug)]
+pub(super) struct Kind {
+    /// How messages call it.
+    pub(super) header: &'static str,
+    /// How it is written.
+    pub(super) example: &'static str,
+    /// The keys it may hold.
+    pub(super) keys: &'static [&'static str],
+    /// Keys that operators may expect, with what holds instead. Were they accepted, someone would believe that they
+    /// work.
+    pub(super) not_yet: &'static [(&'static str, &'static str)],
+}
+
+/// The file itself.
+pub(super) const FILE: Kind = Kind {
+    header: "the top level",
+    example: "[[virtual_server]]",
+    keys: &["include", "lvs", "virtual_server"],
+    not_yet: &[
+        (
+            "virtual_router",
+            "it moves no addresses; remove the table and leave the virtual IP to what holds it now",
+        ),
+        (
+            "alert",
+            "it sends no mail; remove the table and let your monitoring watch `holdfast status --json`",
+        ),
+        ("status", "it serves no web page; remove the table and use `holdfast status --json`"),
+    ],
+};
+
+/// `[lvs]`.
+pub(super) const LVS: Kind = Kind {
+    header: "[lvs]",
+    example: "[lvs]",
+    keys: &["adopt", "interval"],
+    not_yet: &[("on_exit", "remove it; the kernel's table always stays when a daemon ends")],
+};
+
+/// `[[virtual_server]]`.
+pub(super) const VIRTUAL_SERVER: Kind = Kind {
+    header: "[[virtual_server]]",
+    example: "[[virtual_server]]",
+    keys: &[
+        "name",
+        "address",
+        "services",
+        "forwarding",
+        "scheduler",
+        "scheduler_flags",
+        "one_packet",
+        "persistence",
+        "quorum",
+        "min_serving",
+        "probe_source",
+        "check",
+        "real_server",
+    ],
+    not_yet: &[("sorry_server", "remove it; min_serving keeps servers in the table when too many fail")],
+};
+
+/// `persistence = { … }`.
+pub(super) const PERSISTENCE: Kind = Kind {
+    header: "persistence",
+    example: "persistence = { timeout = \"5m\" }",
+    keys: &["timeout", "prefix"],
+    not_yet: &[],
+};
+
+/// `[[virtual_server.real_server]]`.
+pub(super) const REAL_SERVER: Kind = Kind {
+    header: "[[virtual_server.real_server]]",
+    example: "[[virtual_server.real_server]]",
+    keys: &["name", "address", "port", "weight", "forwarding", "probe_source", "check"],
+    not_yet: &[],
+};
+
+/// `[virtual_server.check]`.
+pub(super) const CHECK: Kind = Kind {
+    header: "[virtual_server.check]",
+    example: "[virtual_server.check.dns]",
+    keys: &["dns"],
+    not_yet: &[("tcp", ONLY_DNS), ("http", ONLY_DNS), ("ping", ONLY_DNS), ("exec", ONLY_DNS)],
+};
+
+const ONLY_DNS: &str = "remove the table; the only check is [virtual_server.check.dns]";
+
+/// `[virtual_server.check.dns]` and `[virtual_server.real_server.check.dns]`.
+pub(super) const DNS: Kind = Kind {
+    header: "[virtual_server.check.dns]",
+    example: "[virtual_server.check.dns]",
+    keys: &[
+        "qname",
+        "qtype",
+        "qclass",
+        "expect_rcode",
+        "expect_answer",
+        "transport",
+        "port",
+        "interval",
+        "timeout",
+        "tries",
+        "rise",
+        "fall",
+    ],
+    not_yet: &[],
+};
+
+/// Every kind, to tell where a misplaced key belongs.
+pub(super) const ALL: [&Kind; 7] = [&FILE, &LVS, &VIRTUAL_SERVER, &PERSISTENCE, &REAL_SERVER, &CHECK, &DNS];

@@ -1,0 +1,141 @@
+//! From the texts of the configuration to a [`Config`].
+//!
+//! Owns the order of the work and the top level of the file: `include`, `[lvs]`, `[[virtual_server]]`. Every file is
+//! read to its end even when one before it is broken, so that all mistakes come out together.
+
+use std::cell::OnceCell;
+use std::time::Duration;
+
+use super::book::{Book, Place, quoted};
+use super::keys;
+use super::server::{Doubles, virtual_server};
+use super::syntax::tree;
+use super::table::{Given, Table};
+use super::{Adopt, Config, Include, Lvs, Mistakes, Source, VirtualServer};
+
+/// Reads the configuration: the main file first, then what it includes, in order.
+///
+/// # Errors
+/// Every mistake of every file.
+pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
+    let mut book = Book::new(sources);
+    let copies: Vec<OnceCell<String>> = sources.iter().map(|_| OnceCell::new()).collect();
+    let trees: Vec<_> = sources
+        .iter()
+        .zip(&copies)
+        .enumerate()
+        .map(|(index, (source, copy))| tree(&mut book, index, source, copy))
+        .collect();
+    let mut doubles = Doubles::default();
+    let mut lvs: Option<(Lvs, Place)> = None;
+    let mut virtual_servers: Vec<VirtualServer> = Vec::new();
+    let mut any = false;
+    for (index, tree) in trees.iter().enumerate() {
+        let at = Place { source: index, start: 0, end: 0 };
+        let table = Table::open(&mut book, tree, at, &keys::FILE);
+        if index == 0 {
+            include(&mut book, &table);
+        } else if let Given::Good(_, at) = table.texts(&mut book, "include", true, INCLUDE_EXAMPLE) {
+            book.wrong(at, "an included file can't include others; move this line to the main file");
+        }
+        read_lvs(&mut book, &table, &mut lvs);
+        match table.tables(&mut book, "virtual_server", &keys::VIRTUAL_SERVER) {
+            Given::Good(tables, _) => {
+                any |= !tables.is_empty();
+                virtual_servers
+                    .extend(tables.iter().filter_map(|table| virtual_server(&mut book, table, &mut doubles)));
+            }
+            Given::Wrong => any = true,
+            Given::Absent => {}
+        }
+    }
+    if !any {
+        let at = Place { source: 0, start: 0, end: 0 };
+        let blank = sources.iter().all(|source| source.text.trim().is_empty());
+        let what = if blank { "the configuration is empty" } else { "no virtual server is configured" };
+        book.missing(at, format!("{what}; write at least one [[virtual_server]]"));
+    }
+    if book.is_empty() {
+        let lvs = lvs.map(|(lvs, _)| lvs).unwrap_or_default();
+        let digest = digest(&virtual_servers, &lvs);
+        Ok(Config { virtual_servers, lvs, digest })
+    } else {
+        Err(book.into_mistakes())
+    }
+}
+
+const INCLUDE_EXAMPLE: &str = "include = [\"conf.d/*.toml\"]";
+
+/// The patterns of `include` in the main file, in their order: paths relative to its folder, with `*` and `?` in the last
+/// part. What else is in the file is not looked at.
+///
+/// # Errors
+/// The mistakes in `include`; [`parse`] reports the same ones.
+pub fn includes(main: &Source) -> Result<Vec<Include>, Mistakes> {
+    let sources = std::slice::from_ref(main);
+    let mut quiet = Book::new(sources);
+    let copy = OnceCell::new();
+    let tree = tree(&mut quiet, 0, main, &copy);
+    let table = Table::open(&mut quiet, &tree, Place { source: 0, start: 0, end: 0 }, &keys::FILE);
+    let mut book = Book::new(sources);
+    let patterns = include(&mut book, &table);
+    if book.is_empty() { Ok(patterns) } else { Err(book.into_mistakes()) }
+}
+
+/// Reads `include`, noting the patterns that make no sense.
+fn include(book: &mut Book<'_>, table: &Table<'_>) -> Vec<Include> {
+    let given = table.texts(book, "include", false, INCLUDE_EXAMPLE);
+    let mut patterns = Vec::new();
+    for (pattern, at) in given.good().into_iter().flatten() {
+        let (folder, file) = pattern.rsplit_once('/').unwrap_or(("", pattern));
+        let shown = quoted(pattern);
+        if matches!(file, "" | "." | "..") || pattern.contains('\0') {
+            book.wrong(at, format!("include {shown} names no file; write one such as \"conf.d/*.toml\""));
+        } else if folder.contains(['*', '?']) {
+            let remedy = "only the last part may have one";
+            book.wrong(at, format!("include {shown} has a wildcard in a folder's name; {remedy}"));
+        } else if file.contains(['[', ']', '{', '}']) {
+            book.wrong(at, format!("include {shown}: the only wildcards are * and ?"));
+        } else {
+            let (line, column) = book.position_of(at);
+            patterns.push(Include { pattern: pattern.to_owned(), line, column });
+        }
+    }
+    patterns
+}
+
+/// Reads `[lvs]`, which may stand in one file only.
+fn read_lvs(book: &mut Book<'_>, table: &Table<'_>, lvs: &mut Option<(Lvs, Place)>) {
+    let Given::Good(table, at) = table.table(book, "lvs", &keys::LVS) else { return };
+    if let Some((_, first)) = lvs {
+        let first = book.name_of(*first);
+        book.wrong(at, format!("[lvs] is there already, at {first}; put all its keys into one"));
+    }
+    let adopt = table.text(book, "adopt", "adopt = \"named\"").convert(|text, at| match text {
+        "named" => Some(Adopt::Named),
+        "exclusive" => Some(Adopt::Exclusive),
+        other => {
+            let remedy = match super::nearest(other, ["named", "exclusive"]) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => "write \"named\" or \"exclusive\"".to_owned(),
+            };
+            book.wrong(at, format!("unknown adopt {}; {remedy}", quoted(other)));
+            None
+        }
+    });
+    let limits = Duration::from_millis(100)..=Duration::from_secs(5);
+    let default = Lvs::default();
+    let interval = table.duration(book, "interval", limits, "1s").or(default.interval);
+    if let (Some(adopt), Some(interval), None) = (adopt.or(default.adopt), interval, &lvs) {
+        *lvs = Some((Lvs { adopt, interval }, at));
+    }
+}
+
+/// FNV-1a of the checked values, so that comments, order of keys and the spelling of numbers do not matter.
+fn digest(virtual_servers: &[VirtualServer], lvs: &Lvs) -> String {
+    let canonical = format!("{virtual_servers:?} {lvs:?}");
+    let hash = canonical.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}

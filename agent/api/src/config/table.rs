@@ -1,0 +1,329 @@
+//! One table of the file, read key by key.
+//!
+//! Owns the refusal of unknown keys and of values of the wrong kind, always with what to write instead. It knows
+//! no key by itself: whoever opens a table says which ones it may hold.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::book::{Book, Place, listed, quoted};
+use super::duration::{format_duration, parse_duration};
+use super::keys;
+use super::suggest::nearest;
+
+/// What a key holds. Whoever goes on after a wrong value must not complain about what follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Given<T> {
+    /// The key is not there.
+    Absent,
+    /// It is there, but the value is wrong, which has been noted.
+    Wrong,
+    /// A good value and where it stands.
+    Good(T, Place),
+}
+
+impl<T> Given<T> {
+    /// The good value.
+    pub(super) fn good(self) -> Option<T> {
+        match self {
+            Self::Good(value, _) => Some(value),
+            Self::Absent | Self::Wrong => None,
+        }
+    }
+
+    /// The value or, when there is none, the default; `None` when it is wrong.
+    pub(super) fn or(self, default: T) -> Option<T> {
+        match self {
+            Self::Good(value, _) => Some(value),
+            Self::Absent => Some(default),
+            Self::Wrong => None,
+        }
+    }
+
+    /// This one, good or absent; `None` when it is wrong.
+    pub(super) fn not_wrong(self) -> Option<Self> {
+        if matches!(self, Self::Wrong) { None } else { Some(self) }
+    }
+
+    /// This one unless it is absent, the other one then.
+    pub(super) fn or_else(self, other: Self) -> Self {
+        if matches!(self, Self::Absent) { other } else { self }
+    }
+
+    /// Converts a good value; a `None` means that it turned out wrong, which has been noted.
+    pub(super) fn convert<U>(self, convert: impl FnOnce(T, Place) -> Option<U>) -> Given<U> {
+        match self {
+            Self::Good(value, at) => convert(value, at).map_or(Given::Wrong, |value| Given::Good(value, at)),
+            Self::Absent => Given::Absent,
+            Self::Wrong => Given::Wrong,
+        }
+    }
+}
+
+/// A value and where it stands.
+pub(super) type At<T> = (T, Place);
+
+/// A table that holds only known keys.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Table<'t> {
+    entries: &'t DeTable<'t>,
+    /// How it is written: `[lvs]`.
+    header: &'static str,
+    /// Where it begins.
+    pub(super) at: Place,
+}
+
+impl<'t> Table<'t> {
+    /// Opens the table `entries`, which begins at `at`, and notes every key that it may not hold.
+    pub(super) fn open(book: &mut Book<'_>, entries: &'t DeTable<'t>, at: Place, kind: &keys::Kind) -> Self {
+        book.table_begins(at);
+        for (key, _) in entries {
+            let word = key.get_ref().as_ref();
+            if !kind.keys.contains(&word) {
+                let span = key.span();
+                book.wrong(
+                    Place { source: at.source, start: span.start, end: span.end },
+                    unknown(word, kind),
+                );
+            }
+        }
+        Self { entries, header: kind.header, at }
+    }
+
+    /// Whether it holds no key at all, known or unknown.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn get(&self, key: &str) -> Option<(&'t DeValue<'t>, Place)> {
+        let (_, value) = self.entries.iter().find(|(k, _)| k.get_ref() == key)?;
+        Some((value.get_ref(), self.place(value)))
+    }
+
+    fn place<T>(&self, value: &Spanned<T>) -> Place {
+        let span = value.span();
+        Place { source: self.at.source, start: span.start, end: span.end }
+    }
+
+    /// Notes that `key` must be there.
+    pub(super) fn note_missing(&self, book: &mut Book<'_>, key: &str, example: &str) {
+        book.missing(self.at, format!("{key} is missing in {}; write {example}", self.header));
+    }
+
+    /// A text.
+    pub(super) fn text(&self, book: &mut Book<'_>, key: &str, example: &str) -> Given<&'t str> {
+        match self.get(key) {
+            None => Given::Absent,
+            Some((DeValue::String(text), at)) => Given::Good(text.as_ref(), at),
+            Some((other, at)) => {
+                book.wrong(at, format!("{key} is {}; write a text in quotes: {example}", found(other)));
+                Given::Wrong
+            }
+        }
+    }
+
+    /// A text that must be there.
+    pub(super) fn needed(&self, book: &mut Book<'_>, key: &str, example: &str) -> Given<&'t str> {
+        let given = self.text(book, key, example);
+        if matches!(given, Given::Absent) {
+            self.note_missing(book, key, example);
+            return Given::Wrong;
+        }
+        given
+    }
+
+    /// A whole number within `limits`.
+    pub(super) fn number(&self, book: &mut Book<'_>, key: &str, limits: RangeInclusive<u32>) -> Given<u32> {
+        let Some((value, at)) = self.get(key) else { return Given::Absent };
+        let (low, high) = (limits.start(), limits.end());
+        let message = match value {
+            DeValue::Integer(number) => {
+                let read = i128::from_str_radix(number.as_str(), number.radix()).ok();
+                match read
+                    .and_then(|number| u32::try_from(number).ok())
+                    .filter(|number| limits.contains(number))
+                {
+                    Some(number) => return Given::Good(number, at),
+                    None => {
+                        format!("{key} = {number} is out of range; write a whole number from {low} to {high}")
+                    }
+                }
+            }
+            DeValue::String(text)
+                if text.trim().parse().is_ok_and(|number: u32| limits.contains(&number)) =>
+            {
+                format!("{key} is a text; write the number without quotes: {key} = {}", text.trim())
+            }
+            other => format!("{key} is {}; write a whole number from {low} to {high}", found(other)),
+        };
+        book.wrong(at, message);
+        Given::Wrong
+    }
+
+    /// `true` or `false`.
+    pub(super) fn switch(&self, book: &mut Book<'_>, key: &str) -> Given<bool> {
+        match self.get(key) {
+            None => Given::Absent,
+            Some((DeValue::Boolean(value), at)) => Given::Good(*value, at),
+            Some((other, at)) => {
+                book.wrong(
+                    at,
+                    format!("{key} is {}; write {key} = true or {key} = false, without quotes", found(other)),
+                );
+                Given::Wrong
+            }
+        }
+    }
+
+    /// A duration within `limits`.
+    pub(super) fn duration(
+        &self,
+        book: &mut Book<'_>,
+        key: &str,
+        limits: RangeInclusive<Duration>,
+        example: &str,
+    ) -> Given<Duration> {
+        let Some((value, at)) = self.get(key) else { return Given::Absent };
+        let message = match value {
+            DeValue::String(text) => match parse_duration(text) {
+                Ok(duration) if limits.contains(&duration) => return Given::Good(duration, at),
+                Ok(_) => format!(
+                    "{key} = {} is out of range; write {} to {}",
+                    quoted(text),
+                    format_duration(*limits.start()),
+                    format_duration(*limits.end())
+                ),
+                Err(error) => format!("{key}: {error}"),
+            },
+            DeValue::Integer(number) => {
+                format!("{key} is a number without a unit; write {key} = \"{number}s\", or with ms, m, h, d")
+            }
+            DeValue::Float(number) => {
+                format!("{key} is a number without a unit; write {key} = \"{}s\"", number.as_str())
+            }
+            other => format!("{key} is {}; write a duration in quotes: {key} = \"{example}\"", found(other)),
+        };
+        book.wrong(at, message);
+        Given::Wrong
+    }
+
+    /// A list of texts; where `single` allows it, one text alone is a list of one.
+    pub(super) fn texts(
+        &self,
+        book: &mut Book<'_>,
+        key: &str,
+        single: bool,
+        example: &str,
+    ) -> Given<Vec<At<&'t str>>> {
+        let Some((value, at)) = self.get(key) else { return Given::Absent };
+        match value {
+            DeValue::String(text) if single => Given::Good(vec![(text.as_ref(), at)], at),
+            DeValue::Array(items) => {
+                let mut texts = Vec::with_capacity(items.len());
+                for item in items.iter() {
+                    match item.get_ref() {
+                        DeValue::String(text) => texts.push((text.as_ref(), self.place(item))),
+                        other => book.wrong(
+                            self.place(item),
+                            format!("{key} holds {}; write texts in quotes: {example}", found(other)),
+                        ),
+                    }
+                }
+                if texts.len() == items.len() { Given::Good(texts, at) } else { Given::Wrong }
+            }
+            other => {
+                book.wrong(at, format!("{key} is {}; write a list: {example}", found(other)));
+                Given::Wrong
+            }
+        }
+    }
+
+    /// The table `key`, `[header]` or inline.
+    pub(super) fn table(&self, book: &mut Book<'_>, key: &str, kind: &keys::Kind) -> Given<Table<'t>> {
+        match self.get(key) {
+            None => Given::Absent,
+            Some((DeValue::Table(entries), at)) => Given::Good(Table::open(book, entries, at, kind), at),
+            Some((other, at)) => {
+                let several = matches!(other, DeValue::Array(_));
+                let hint = if several { ", with single brackets and only once" } else { "" };
+                book.wrong(at, format!("{key} is {}; write a table: {}{hint}", found(other), kind.example));
+                Given::Wrong
+            }
+        }
+    }
+
+    /// The tables `[[header]]`. Those that are tables are returned even when others are not.
+    pub(super) fn tables(&self, book: &mut Book<'_>, key: &str, kind: &keys::Kind) -> Given<Vec<Table<'t>>> {
+        let Some((value, at)) = self.get(key) else { return Given::Absent };
+        match value {
+            DeValue::Array(items) => {
+                let mut tables = Vec::with_capacity(items.len());
+                for item in items.iter() {
+                    match item.get_ref() {
+                        DeValue::Table(entries) => {
+                            tables.push(Table::open(book, entries, self.place(item), kind))
+                        }
+                        other => book.wrong(
+                            self.place(item),
+                            format!("{key} holds {}; write {}", found(other), kind.example),
+                        ),
+                    }
+                }
+                Given::Good(tables, at)
+            }
+            DeValue::Table(entries) => {
+                // Read on, so that the mistakes inside are seen in the same run.
+                book.wrong(
+                    at,
+                    format!("{key} is a single table; write {} with double brackets", kind.example),
+                );
+                Given::Good(vec![Table::open(book, entries, at, kind)], at)
+            }
+            other => {
+                book.wrong(at, format!("{key} is {}; write {} for each", found(other), kind.example));
+                Given::Wrong
+            }
+        }
+    }
+}
+
+/// What is said of a key that a table may not hold.
+fn unknown(word: &str, kind: &keys::Kind) -> String {
+    if let Some((_, instead)) = kind.not_yet.iter().find(|(key, _)| *key == word) {
+        return format!("{word} is not supported by this version: {instead}");
+    }
+    let elsewhere: Vec<&str> = keys::ALL
+        .iter()
+        .filter(|other| other.header != kind.header && other.keys.contains(&word))
+        .map(|other| other.header)
+        .collect();
+    if !elsewhere.is_empty() {
+        return format!("{word} has no place in {}; it belongs in {}", kind.header, either(&elsewhere));
+    }
+    match nearest(word, kind.keys.iter().copied()) {
+        Some(near) => format!("unknown key {}; did you mean {}?", quoted(word), quoted(near)),
+        None => format!("unknown key {}; {} knows {}", quoted(word), kind.header, listed(kind.keys)),
+    }
+}
+
+/// `a or b`.
+fn either<T: Display>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+}
+
+/// What kind of value it is, with its article.
+fn found(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
