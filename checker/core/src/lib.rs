@@ -9,8 +9,12 @@
 #![forbid(unsafe_code)]
 
 pub mod dns;
+pub mod schedule;
+pub mod thresholds;
 pub mod time;
 pub mod verdict;
 
+pub use schedule::Schedule;
+pub use thresholds::{Standing, Thresholds};
 pub use time::Time;
 pub use verdict::{Blame, Cause, Verdict};

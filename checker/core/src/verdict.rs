@@ -52,10 +52,7 @@ impl FromStr for Verdict {
     type Err = UnknownWord;
 
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        Self::ALL
-            .into_iter()
-            .find(|v| v.as_str() == text)
-            .ok_or_else(|| UnknownWord::new("verdict", text))
+        Self::ALL.into_iter().find(|v| v.as_str() == text).ok_or_else(|| UnknownWord::new("verdict", text))
     }
 }
 
@@ -68,10 +65,7 @@ pub struct UnknownWord {
 
 impl UnknownWord {
     fn new(what: &'static str, text: &str) -> Self {
-        Self {
-            what,
-            text: text.chars().take(60).collect(),
-        }
+        Self { what, text: text.chars().take(60).collect() }
     }
 }
 
@@ -198,21 +192,13 @@ mod tests {
             );
             assert!(cause.meaning().ends_with('.'));
         }
-        assert_eq!(
-            "UP".parse::<Verdict>().unwrap_err().to_string(),
-            "\"UP\" is no verdict"
-        );
+        assert_eq!("UP".parse::<Verdict>().unwrap_err().to_string(), "\"UP\" is no verdict");
         assert!("dns_".parse::<Cause>().is_err());
     }
 
     #[test]
     fn local_trouble_is_never_down() {
-        for cause in [
-            Cause::NetUnreachable,
-            Cause::NoSocket,
-            Cause::SourceUnavailable,
-            Cause::LateTimer,
-        ] {
+        for cause in [Cause::NetUnreachable, Cause::NoSocket, Cause::SourceUnavailable, Cause::LateTimer] {
             assert_eq!(cause.blame().verdict(), Verdict::Unknown);
         }
         for cause in [Cause::DnsTimeout, Cause::UdpRefused, Cause::HostUnreachable] {

@@ -26,11 +26,7 @@ pub struct AnswerError {
 
 impl fmt::Display for AnswerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:?} is no answer of type {}: {}",
-            self.text, self.rtype, self.why
-        )
+        write!(f, "{:?} is no answer of type {}: {}", self.text, self.rtype, self.why)
     }
 }
 
@@ -45,15 +41,8 @@ impl ExpectedAnswer {
     /// The text does not have the fields of the type, or the type has no text form.
     pub fn parse(text: &str, rtype: RecordType) -> Result<Self, AnswerError> {
         match rdata::parse(rtype, text) {
-            Ok(data) => Ok(Self {
-                rtype,
-                data: data.into(),
-            }),
-            Err(why) => Err(AnswerError {
-                rtype,
-                text: text.chars().take(200).collect(),
-                why,
-            }),
+            Ok(data) => Ok(Self { rtype, data: data.into() }),
+            Err(why) => Err(AnswerError { rtype, text: text.chars().take(200).collect(), why }),
         }
     }
 

@@ -25,10 +25,7 @@ impl fmt::Display for CheckError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAsked(rtype) => {
-                write!(
-                    f,
-                    "{rtype} can't be asked in a check: use the type of a record such as A or SOA"
-                )
+                write!(f, "{rtype} can't be asked in a check: use the type of a record such as A or SOA")
             }
             Self::Timeout(timeout) => {
                 write!(
@@ -111,11 +108,7 @@ pub struct Expectation {
 
 impl Default for Expectation {
     fn default() -> Self {
-        Self {
-            rcodes: RcodeSet::from_iter([Rcode::NOERROR]),
-            answers: Vec::new(),
-            allow_empty: false,
-        }
+        Self { rcodes: RcodeSet::from_iter([Rcode::NOERROR]), answers: Vec::new(), allow_empty: false }
     }
 }
 

@@ -193,10 +193,7 @@ mod tests {
             assert_eq!(rcode.to_string().parse(), Ok(rcode));
         }
         assert_eq!("type1".parse(), Ok(RecordType::A));
-        assert_eq!(
-            "TYPE65280".parse::<RecordType>().map(RecordType::number),
-            Ok(65280)
-        );
+        assert_eq!("TYPE65280".parse::<RecordType>().map(RecordType::number), Ok(65280));
     }
 
     #[test]

@@ -5,13 +5,23 @@
 
 mod answer;
 mod check;
+mod exchange;
+mod judge;
 mod kind;
 mod name;
+mod query;
 mod rdata;
+mod reply;
+#[cfg(test)]
+mod sample;
 mod wire;
 
 pub use answer::{AnswerError, ExpectedAnswer};
 pub use check::{CheckError, DnsCheck, Expectation, Question, Timeout, Transport, Tries};
+pub use exchange::{Action, Exchange, Input, LATE_MAX, Outcome, Wake};
+pub use judge::{Judgement, Stray, judge, sort, summary, wants_tcp};
 pub use kind::{Class, KindError, Rcode, RcodeSet, RecordType};
 pub use name::{LABEL_MAX, NAME_MAX, Name, NameError};
+pub use query::{QUERY_MAX, Query};
+pub use reply::Header;
 pub use wire::Malformed;

@@ -39,10 +39,9 @@ impl fmt::Display for NameError {
             Self::EmptyLabel(text) => {
                 write!(f, "domain name {text:?} has an empty label: remove the extra dot")
             }
-            Self::LabelTooLong(text) => write!(
-                f,
-                "domain name {text:?} has a label of more than {LABEL_MAX} octets"
-            ),
+            Self::LabelTooLong(text) => {
+                write!(f, "domain name {text:?} has a label of more than {LABEL_MAX} octets")
+            }
             Self::TooLong(text) => write!(f, "domain name {text:?} takes more than {NAME_MAX} octets"),
             Self::BadEscape(text) => {
                 write!(
@@ -51,17 +50,10 @@ impl fmt::Display for NameError {
                 )
             }
             Self::Character(text, c) => {
-                write!(
-                    f,
-                    "domain name {text:?} holds {c:?}: write it as \\{:03}",
-                    u32::from(*c)
-                )
+                write!(f, "domain name {text:?} holds {c:?}: write it as \\{:03}", u32::from(*c))
             }
             Self::NotAscii(text) => {
-                write!(
-                    f,
-                    "domain name {text:?} holds characters outside ASCII: write it in its xn-- form"
-                )
+                write!(f, "domain name {text:?} holds characters outside ASCII: write it in its xn-- form")
             }
         }
     }
@@ -156,11 +148,7 @@ impl FromStr for Name {
                 _ => return Err(NameError::LabelTooLong(shown())),
             }
             wire.append(label);
-            if wire.len() >= NAME_MAX {
-                Err(NameError::TooLong(shown()))
-            } else {
-                Ok(())
-            }
+            if wire.len() >= NAME_MAX { Err(NameError::TooLong(shown())) } else { Ok(()) }
         };
         while let Some(octet) = octets.next() {
             match octet {

@@ -124,11 +124,7 @@ pub(super) fn expand<'a>(
     if cursor != end {
         return Err(Malformed::RecordData(at));
     }
-    Ok(if named {
-        Cow::Owned(expanded)
-    } else {
-        Cow::Borrowed(whole)
-    })
+    Ok(if named { Cow::Owned(expanded) } else { Cow::Borrowed(whole) })
 }
 
 /// Octets that `field`, which is not a name, takes at `at`; the data ends at `end`.

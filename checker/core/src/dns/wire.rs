@@ -59,14 +59,7 @@ pub(super) struct Message<'a> {
 
 impl<'a> Message<'a> {
     pub(super) fn new(octets: &'a [u8]) -> Self {
-        Self {
-            octets,
-            steps: Cell::new(STEPS_MAX),
-        }
-    }
-
-    pub(super) fn octets(&self) -> &'a [u8] {
-        self.octets
+        Self { octets, steps: Cell::new(STEPS_MAX) }
     }
 
     pub(super) fn u8(&self, at: usize) -> Result<u8, Malformed> {
@@ -92,15 +85,7 @@ impl<'a> Message<'a> {
 
     /// The labels of the name at `at`, pointers followed.
     fn labels(&self, at: usize) -> Labels<'a, '_> {
-        Labels {
-            message: self,
-            start: at,
-            part: at,
-            at,
-            length: 1,
-            end: None,
-            done: false,
-        }
+        Labels { message: self, start: at, part: at, at, length: 1, end: None, done: false }
     }
 
     /// The offset behind the name at `at`; the name itself is checked as far as it is not behind a pointer.
@@ -108,11 +93,12 @@ impl<'a> Message<'a> {
         let mut labels = self.labels(at);
         while labels.end.is_none() {
             match labels.next() {
+                Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error),
-                Some(Ok(_)) | None => {}
+                None => break,
             }
         }
-        Ok(labels.end.unwrap_or(at))
+        labels.end.ok_or(Malformed::End(at))
     }
 
     /// Whether the name at `at` is `name`.
@@ -167,12 +153,7 @@ struct Labels<'a, 'm> {
 impl<'a> Labels<'a, '_> {
     fn step(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
         loop {
-            let steps = self
-                .message
-                .steps
-                .get()
-                .checked_sub(1)
-                .ok_or(Malformed::TooMuchWork)?;
+            let steps = self.message.steps.get().checked_sub(1).ok_or(Malformed::TooMuchWork)?;
             self.message.steps.set(steps);
             let first = self.message.u8(self.at)?;
             match first {
@@ -274,9 +255,7 @@ mod tests {
         octets.push(0);
         let message = Message::new(&octets);
         let name = message.name(0).unwrap();
-        let rounds = (0..10_000)
-            .take_while(|_| message.name_is(0, &name).is_ok())
-            .count();
+        let rounds = (0..10_000).take_while(|_| message.name_is(0, &name).is_ok()).count();
         assert!((1_000..2_000).contains(&rounds), "{rounds}");
         assert_eq!(message.name_is(0, &name), Err(Malformed::TooMuchWork));
     }

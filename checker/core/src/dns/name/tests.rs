@@ -32,33 +32,18 @@ fn limits_hold() {
     assert_eq!(format!("{longest}.").parse::<Name>(), longest.parse::<Name>());
     let over = format!("{label}.{label}.{label}.{}", "b".repeat(62));
     assert!(matches!(over.parse::<Name>(), Err(NameError::TooLong(_))));
-    assert!(matches!(
-        "a".repeat(64).parse::<Name>(),
-        Err(NameError::LabelTooLong(_))
-    ));
+    assert!(matches!("a".repeat(64).parse::<Name>(), Err(NameError::LabelTooLong(_))));
     assert_eq!("a.".repeat(127).parse::<Name>().unwrap().labels().count(), 127);
-    assert!(matches!(
-        "a.".repeat(128).parse::<Name>(),
-        Err(NameError::TooLong(_))
-    ));
+    assert!(matches!("a.".repeat(128).parse::<Name>(), Err(NameError::TooLong(_))));
 }
 
 #[test]
 fn mistakes_are_named() {
     for (text, message) in [
         ("", "a domain name is empty: write \".\" for the root"),
-        (
-            "a..test",
-            "domain name \"a..test\" has an empty label: remove the extra dot",
-        ),
-        (
-            ".a",
-            "domain name \".a\" has an empty label: remove the extra dot",
-        ),
-        (
-            "..",
-            "domain name \"..\" has an empty label: remove the extra dot",
-        ),
+        ("a..test", "domain name \"a..test\" has an empty label: remove the extra dot"),
+        (".a", "domain name \".a\" has an empty label: remove the extra dot"),
+        ("..", "domain name \"..\" has an empty label: remove the extra dot"),
         ("a b", "domain name \"a b\" holds ' ': write it as \\032"),
         (
             "bücher.test",
@@ -68,10 +53,7 @@ fn mistakes_are_named() {
         assert_eq!(text.parse::<Name>().unwrap_err().to_string(), message);
     }
     for text in ["a\\", "a\\25", "a\\256", "a\\2x5", "\\1"] {
-        assert!(
-            matches!(text.parse::<Name>(), Err(NameError::BadEscape(_))),
-            "{text}"
-        );
+        assert!(matches!(text.parse::<Name>(), Err(NameError::BadEscape(_))), "{text}");
     }
 }
 

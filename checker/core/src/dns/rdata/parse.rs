@@ -81,18 +81,11 @@ pub(in crate::dns) fn parse(rtype: RecordType, text: &str) -> Result<Vec<u8>, Rd
 fn generic(text: &str) -> Result<Vec<u8>, RdataError> {
     let what = "\\# LENGTH HEX with as many octets as LENGTH says";
     let bad = || RdataError::Field(what, format!("\\#{}", text.chars().take(80).collect::<String>()));
-    let (length, hex) = text
-        .trim_start()
-        .split_once(char::is_whitespace)
-        .unwrap_or((text.trim(), ""));
+    let (length, hex) = text.trim_start().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
     let length: u16 = length.parse().map_err(|_| bad())?;
     let digits: String = hex.split_whitespace().collect();
     let data = from_hex(&digits).ok_or_else(bad)?;
-    if data.len() == usize::from(length) {
-        Ok(data)
-    } else {
-        Err(bad())
-    }
+    if data.len() == usize::from(length) { Ok(data) } else { Err(bad()) }
 }
 
 /// A text of any length as strings of up to 255 octets each.
@@ -102,10 +95,7 @@ fn one_text(text: &str) -> Result<Vec<u8>, RdataError> {
     while let Some(octet) = octets.next() {
         plain.push(match octet {
             b'\\' => escaped(&mut octets).ok_or_else(|| {
-                RdataError::Field(
-                    "an escape: \\DDD or \\ and a character",
-                    text.chars().take(80).collect(),
-                )
+                RdataError::Field("an escape: \\DDD or \\ and a character", text.chars().take(80).collect())
             })?,
             _ => octet,
         });
@@ -118,11 +108,7 @@ fn one_text(text: &str) -> Result<Vec<u8>, RdataError> {
         data.push(chunk.len() as u8);
         data.extend_from_slice(chunk);
     }
-    if data.len() > DATA_MAX {
-        Err(RdataError::TooLong)
-    } else {
-        Ok(data)
-    }
+    if data.len() > DATA_MAX { Err(RdataError::TooLong) } else { Ok(data) }
 }
 
 fn read(field: Field, words: &mut Words<'_>, data: &mut Vec<u8>) -> Result<(), RdataError> {
@@ -130,18 +116,12 @@ fn read(field: Field, words: &mut Words<'_>, data: &mut Vec<u8>) -> Result<(), R
         Field::U8 => data.extend(number::<u8>(words, "a number from 0 to 255")?.to_be_bytes()),
         Field::U16 => data.extend(number::<u16>(words, "a number from 0 to 65535")?.to_be_bytes()),
         Field::U32 => data.extend(number::<u32>(words, "a number from 0 to 4294967295")?.to_be_bytes()),
-        Field::Type => data.extend(
-            plain::<RecordType>(words, "a record type")?
-                .number()
-                .to_be_bytes(),
-        ),
+        Field::Type => data.extend(plain::<RecordType>(words, "a record type")?.number().to_be_bytes()),
         Field::Time => {
             let what = "a time as YYYYMMDDHHMMSS or in seconds since 1970";
             let word = words.expect(what)?;
             data.extend(
-                time(&word.plain(what)?)
-                    .ok_or_else(|| RdataError::Field(what, word.shown()))?
-                    .to_be_bytes(),
+                time(&word.plain(what)?).ok_or_else(|| RdataError::Field(what, word.shown()))?.to_be_bytes(),
             );
         }
         Field::Ipv4 => data.extend(plain::<Ipv4Addr>(words, "an IPv4 address")?.octets()),
@@ -179,10 +159,7 @@ fn read(field: Field, words: &mut Words<'_>, data: &mut Vec<u8>) -> Result<(), R
         }
         Field::Base32 => {
             let word = words.expect("base32hex")?.raw;
-            counted(
-                data,
-                &from_base(word, 5).ok_or_else(|| RdataError::Field("base32hex", clip(word)))?,
-            )?;
+            counted(data, &from_base(word, 5).ok_or_else(|| RdataError::Field("base32hex", clip(word)))?)?;
         }
         Field::TypeSet => type_set(words, data)?,
     }
@@ -195,9 +172,7 @@ fn clip(text: &str) -> String {
 
 fn plain<T: std::str::FromStr>(words: &mut Words<'_>, what: &'static str) -> Result<T, RdataError> {
     let word = words.expect(what)?;
-    word.plain(what)?
-        .parse()
-        .map_err(|_| RdataError::Field(what, word.shown()))
+    word.plain(what)?.parse().map_err(|_| RdataError::Field(what, word.shown()))
 }
 
 fn number<T: std::str::FromStr>(words: &mut Words<'_>, what: &'static str) -> Result<T, RdataError> {
@@ -227,10 +202,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     rest.is_empty()
         .then(|| {
-            pairs
-                .iter()
-                .map(|&[high, low]| u8::try_from(digit(high)? << 4 | digit(low)?).ok())
-                .collect()
+            pairs.iter().map(|&[high, low]| u8::try_from(digit(high)? << 4 | digit(low)?).ok()).collect()
         })
         .flatten()
 }
@@ -267,10 +239,8 @@ fn from_base(text: &str, bits: u32) -> Option<Vec<u8>> {
 fn type_set(words: &mut Words<'_>, data: &mut Vec<u8>) -> Result<(), RdataError> {
     let mut types: Vec<u16> = Vec::new();
     while let Some(word) = words.next()? {
-        let rtype: RecordType = word
-            .raw
-            .parse()
-            .map_err(|_| RdataError::Field("a record type", word.shown()))?;
+        let rtype: RecordType =
+            word.raw.parse().map_err(|_| RdataError::Field("a record type", word.shown()))?;
         types.push(rtype.number());
     }
     types.sort_unstable();

@@ -11,9 +11,7 @@ use crate::dns::name::Name;
 
 /// Writes uncompressed record data as text.
 pub(in crate::dns) fn present(rtype: RecordType, data: &[u8]) -> String {
-    fields(rtype)
-        .and_then(|fields| by_fields(fields, data))
-        .unwrap_or_else(|| generic(data))
+    fields(rtype).and_then(|fields| by_fields(fields, data)).unwrap_or_else(|| generic(data))
 }
 
 /// `\# length hex`, RFC 3597 section 5.
@@ -145,10 +143,7 @@ fn base32(text: &mut String, octets: &[u8]) {
 fn in_base(chunk: &[u8], bits: usize, alphabet: &[u8], text: &mut String) -> usize {
     let digits = (chunk.len() * 8).div_ceil(bits);
     let spare = digits * bits - chunk.len() * 8;
-    let value = chunk
-        .iter()
-        .fold(0u64, |value, &octet| value << 8 | u64::from(octet))
-        << spare;
+    let value = chunk.iter().fold(0u64, |value, &octet| value << 8 | u64::from(octet)) << spare;
     for digit in (0..digits).rev() {
         let index = (value >> (digit * bits)) as usize & ((1 << bits) - 1);
         text.extend(alphabet.get(index).map(|&c| char::from(c)));
@@ -180,16 +175,7 @@ fn date(seconds: u32) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!(
-        "{year:04}{month:02}{day:02}{:02}{:02}{:02}",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+    format!("{year:04}{month:02}{day:02}{:02}{:02}{:02}", second / 3600, second / 60 % 60, second % 60)
 }

@@ -1,0 +1,478 @@
+//! The course of one probe over its tries and transports.
+//!
+//! Owns what is asked when, which replies count and when it is over: [`Exchange::handle`] takes what happened and the
+//! time, [`Exchange::poll_action`] says what to do next, [`Exchange::deadline`] when to come back. Every try has its own
+//! socket and id; all are listened to until the timeout, which bounds the whole probe. A message that is not our reply is
+//! counted and otherwise ignored. It never opens a socket and never reads a clock.
+
+use std::time::Duration;
+
+use super::check::{DnsCheck, Transport, Tries};
+use super::judge::{Judgement, Stray, judge, sort, wants_tcp};
+use super::query::Query;
+use crate::schedule::mix;
+use crate::time::Time;
+use crate::verdict::{Blame, Cause, Verdict};
+
+/// How late the end of a probe may be noticed. Beyond that this process was stalled, and silence proves nothing.
+pub const LATE_MAX: Duration = Duration::from_millis(250);
+
+const TRIES_MAX: usize = Tries::MAX as usize;
+
+/// What happened to a probe. `attempt` is the try that the socket was opened for, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// Nothing but that time has passed.
+    TimePassed,
+    /// A datagram arrived on the attempt's connected UDP socket.
+    DatagramArrived {
+        /// The attempt.
+        attempt: u8,
+        /// What arrived.
+        octets: &'a [u8],
+    },
+    /// The attempt's TCP connection stands.
+    Connected {
+        /// The attempt.
+        attempt: u8,
+    },
+    /// Octets arrived on the attempt's TCP connection.
+    OctetsArrived {
+        /// The attempt.
+        attempt: u8,
+        /// What arrived.
+        octets: &'a [u8],
+    },
+    /// The server closed the attempt's TCP connection in good order.
+    Closed {
+        /// The attempt.
+        attempt: u8,
+    },
+    /// The attempt's socket failed or could not be opened.
+    Failed {
+        /// The attempt.
+        attempt: u8,
+        /// Why; whether it is local trouble follows from it.
+        cause: Cause,
+    },
+}
+
+/// What is to be done for a probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Open a fresh UDP socket, connect it to the server and send [`Exchange::query`].
+    OpenUdp {
+        /// The attempt it is for.
+        attempt: u8,
+    },
+    /// Close what the attempt has and open a TCP connection to the server.
+    OpenTcp {
+        /// The attempt it is for.
+        attempt: u8,
+    },
+    /// Send [`Exchange::query`] over the attempt's TCP connection.
+    SendTcp {
+        /// The attempt.
+        attempt: u8,
+    },
+    /// Close the attempt's socket.
+    Close {
+        /// The attempt.
+        attempt: u8,
+    },
+}
+
+/// Why an [`Exchange`] wants to be called at its deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// To try again.
+    NextTry,
+    /// To end without an answer.
+    GiveUp,
+}
+
+/// How a probe ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The verdict on the server as far as this probe goes.
+    pub verdict: Verdict,
+    /// Why it is not Up; `None` when it is.
+    pub cause: Option<Cause>,
+    /// What was seen, in one line for people; empty when Up.
+    pub detail: String,
+    /// From the start of the probe to its end.
+    pub elapsed: Duration,
+    /// From the sending of the query that was answered to the answer; `None` when none was.
+    pub latency: Option<Duration>,
+    /// Queries sent.
+    pub attempts: u8,
+    /// Messages that were not our reply.
+    pub strays: u32,
+    /// The transport that the end came over.
+    pub transport: Transport,
+    /// The reply that decided, if it was to be kept.
+    pub reply: Option<Box<[u8]>>,
+}
+
+/// What one try has open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Stage {
+    #[default]
+    Idle,
+    Udp,
+    TcpConnecting,
+    TcpAsked,
+}
+
+/// One probe under way.
+#[derive(Debug)]
+pub struct Exchange {
+    started: Time,
+    deadline: Time,
+    /// When the next try is due; `None` when there is none left.
+    next_try: Option<Time>,
+    /// Random, for this probe alone; the ids come from it.
+    key: u64,
+    keep_reply: bool,
+    /// How new tries are made: TCP once a reply was truncated.
+    transport: Transport,
+    attempts: u8,
+    stages: [Stage; TRIES_MAX],
+    /// Microseconds from the start to the sending of each try's query.
+    sent: [u32; TRIES_MAX],
+    /// What has come over TCP so far, by attempt; empty while no connection stands.
+    streams: Vec<(u8, Vec<u8>)>,
+    actions: [Option<Action>; 2],
+    strays: u32,
+    last_stray: Option<Stray>,
+    /// Whether every stray was too short to be DNS at all.
+    only_short: bool,
+    /// Local trouble that some try met.
+    trouble: Option<Cause>,
+    outcome: Option<Outcome>,
+}
+
+impl Exchange {
+    /// Begins a probe at `now`. `key` must be random and fresh; `keep_reply` says whether the outcome holds the reply.
+    #[must_use]
+    pub fn new(check: &DnsCheck, key: u64, keep_reply: bool, now: Time) -> Self {
+        let mut exchange = Self {
+            started: now,
+            deadline: now + check.timeout.get(),
+            next_try: None,
+            key,
+            keep_reply,
+            transport: check.transport,
+            attempts: 0,
+            stages: [Stage::Idle; TRIES_MAX],
+            sent: [0; TRIES_MAX],
+            streams: Vec::new(),
+            actions: [None; 2],
+            strays: 0,
+            last_stray: None,
+            only_short: true,
+            trouble: None,
+            outcome: None,
+        };
+        exchange.start_try(check, now);
+        exchange
+    }
+
+    /// The query of one attempt.
+    #[must_use]
+    pub fn query(&self, check: &DnsCheck, attempt: u8) -> Query {
+        Query::new(&check.question, self.id(attempt))
+    }
+
+    /// When to call [`Exchange::handle`] with [`Input::TimePassed`], and why; `None` when the probe is over.
+    #[must_use]
+    pub fn deadline(&self) -> Option<(Time, Wake)> {
+        match (&self.outcome, self.next_try) {
+            (Some(_), _) => None,
+            (None, Some(at)) => Some((at, Wake::NextTry)),
+            (None, None) => Some((self.deadline, Wake::GiveUp)),
+        }
+    }
+
+    /// The next thing to do; to be drained after [`Exchange::new`] and after every [`Exchange::handle`].
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.iter_mut().find_map(Option::take)
+    }
+
+    /// Whether the probe is over, so that all its sockets can be closed.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.outcome.is_some()
+    }
+
+    /// The outcome, once the probe is over.
+    #[must_use]
+    pub fn into_outcome(self) -> Option<Outcome> {
+        self.outcome
+    }
+
+    /// Takes note of what happened. What comes after the end changes nothing.
+    pub fn handle(&mut self, check: &DnsCheck, input: Input<'_>, now: Time) {
+        if self.outcome.is_some() {
+            return;
+        }
+        match input {
+            Input::TimePassed => self.time_passed(check, now),
+            Input::DatagramArrived { attempt, octets } => {
+                if self.stage(attempt) == Stage::Udp {
+                    self.message_arrived(check, attempt, octets, Transport::Udp, now);
+                }
+            }
+            Input::Connected { attempt } => {
+                if self.stage(attempt) == Stage::TcpConnecting {
+                    self.set_stage(attempt, Stage::TcpAsked);
+                    self.mark_sent(attempt, now);
+                    self.act(Action::SendTcp { attempt });
+                }
+            }
+            Input::OctetsArrived { attempt, octets } => {
+                if self.stage(attempt) == Stage::TcpAsked {
+                    self.octets_arrived(check, attempt, octets, now);
+                }
+            }
+            Input::Closed { attempt } => {
+                if self.stage(attempt) == Stage::TcpAsked {
+                    let detail = format!("the server closed the connection, {}", self.progress(attempt));
+                    self.fail(Cause::TcpClosed, detail, Transport::Tcp, now);
+                }
+            }
+            Input::Failed { attempt, cause } => self.failed(attempt, cause, now),
+        }
+    }
+
+    fn time_passed(&mut self, check: &DnsCheck, now: Time) {
+        if now >= self.deadline {
+            self.give_up(now);
+        } else if self.next_try.is_some_and(|at| now >= at) {
+            self.start_try(check, now);
+        }
+    }
+
+    fn start_try(&mut self, check: &DnsCheck, now: Time) {
+        let attempt = self.attempts;
+        self.attempts += 1;
+        self.open(attempt, now);
+        let more = self.attempts < check.tries.get();
+        self.next_try = more.then(|| self.started + check.spacing() * u32::from(self.attempts));
+    }
+
+    fn open(&mut self, attempt: u8, now: Time) {
+        self.mark_sent(attempt, now);
+        let (stage, action) = match self.transport {
+            Transport::Udp => (Stage::Udp, Action::OpenUdp { attempt }),
+            Transport::Tcp => (Stage::TcpConnecting, Action::OpenTcp { attempt }),
+        };
+        self.set_stage(attempt, stage);
+        self.act(action);
+    }
+
+    fn message_arrived(
+        &mut self,
+        check: &DnsCheck,
+        attempt: u8,
+        octets: &[u8],
+        transport: Transport,
+        now: Time,
+    ) {
+        if let Err(stray) = sort(&check.question, self.id(attempt), octets) {
+            self.strays = self.strays.saturating_add(1);
+            self.last_stray = Some(stray);
+            self.only_short &= stray == Stray::Short;
+            return;
+        }
+        if transport == Transport::Udp && wants_tcp(check, octets) {
+            // Once is enough; a later full answer to another try still counts.
+            if self.transport == Transport::Udp {
+                self.transport = Transport::Tcp;
+                self.open(attempt, now);
+            }
+            return;
+        }
+        let Judgement { verdict, cause, mut detail } = judge(check, octets);
+        if transport != check.transport && !detail.is_empty() {
+            detail.push_str(" (over TCP, as the reply over UDP was truncated)");
+        }
+        let sent = self.sent.get(usize::from(attempt)).copied().unwrap_or(0);
+        let latency = now.since(self.started).saturating_sub(Duration::from_micros(u64::from(sent)));
+        let reply = self.keep_reply.then(|| octets.into());
+        self.finish(Judgement { verdict, cause, detail }, Some(latency), reply, transport, now);
+    }
+
+    fn octets_arrived(&mut self, check: &DnsCheck, attempt: u8, octets: &[u8], now: Time) {
+        let mut stream = self.take_stream(attempt);
+        stream.extend_from_slice(octets);
+        let mut rest: &[u8] = &stream;
+        // A message is preceded by its length. What comes in bulk is our reply or strays: neither is kept for long.
+        while let Some((length, tail)) = rest.split_first_chunk::<2>() {
+            let Some((message, tail)) = tail.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+            else {
+                break;
+            };
+            self.message_arrived(check, attempt, message, Transport::Tcp, now);
+            rest = tail;
+            if self.outcome.is_some() {
+                return;
+            }
+        }
+        let used = stream.len() - rest.len();
+        stream.drain(..used);
+        self.streams.push((attempt, stream));
+    }
+
+    fn take_stream(&mut self, attempt: u8) -> Vec<u8> {
+        match self.streams.iter().position(|(a, _)| *a == attempt) {
+            Some(at) => self.streams.swap_remove(at).1,
+            None => Vec::new(),
+        }
+    }
+
+    fn failed(&mut self, attempt: u8, cause: Cause, now: Time) {
+        if self.stage(attempt) == Stage::Idle {
+            return;
+        }
+        if cause.blame() == Blame::Local {
+            self.trouble = Some(cause);
+            self.set_stage(attempt, Stage::Idle);
+            self.act(Action::Close { attempt });
+            // Nothing is under way and nothing will be: no need to wait.
+            if self.next_try.is_none() && self.stages.iter().all(|stage| *stage == Stage::Idle) {
+                self.give_up(now);
+            }
+            return;
+        }
+        let (transport, tcp) = match self.stage(attempt) {
+            Stage::Udp | Stage::Idle => (Transport::Udp, String::new()),
+            Stage::TcpConnecting => (Transport::Tcp, String::new()),
+            Stage::TcpAsked => (Transport::Tcp, format!(", {}", self.progress(attempt))),
+        };
+        let mut detail = match cause {
+            Cause::UdpRefused => "nothing listens on the UDP port (ICMP port unreachable)".to_owned(),
+            Cause::TcpRefused => "nothing listens on the TCP port".to_owned(),
+            Cause::TcpReset => format!("the TCP connection was reset{tcp}"),
+            Cause::HostUnreachable => "the server can't be reached (ICMP or no ARP answer)".to_owned(),
+            other => format!("{}{tcp}", other.meaning()),
+        };
+        if self.strays > 0 {
+            detail.push_str(&self.ignored());
+        }
+        self.fail(cause, detail, transport, now);
+    }
+
+    /// Ends without an answer.
+    fn give_up(&mut self, now: Time) {
+        let span = self.deadline.since(self.started);
+        let late = now.since(self.deadline);
+        let transport = self.transport;
+        let (cause, mut detail) = if let Some(trouble) = self.trouble {
+            (trouble, trouble.meaning().to_owned())
+        } else if late > LATE_MAX {
+            (
+                Cause::LateTimer,
+                format!("no answer, but this process was stalled for {late:.0?} and may have missed it"),
+            )
+        } else if transport == Transport::Tcp {
+            let asked = (0..self.attempts).rev().find(|a| self.stage(*a) == Stage::TcpAsked);
+            let detail = match asked {
+                Some(attempt) => {
+                    format!("connected over TCP, but {} within {span:?}", self.progress(attempt))
+                }
+                None => format!("no TCP connection within {span:?}"),
+            };
+            (Cause::TcpTimeout, detail)
+        } else if self.strays > 0 && self.only_short {
+            (Cause::DnsMalformed, format!("only datagrams too short for a DNS message within {span:?}"))
+        } else {
+            let queries =
+                if self.attempts == 1 { "1 query".to_owned() } else { format!("{} queries", self.attempts) };
+            (Cause::DnsTimeout, format!("no answer to {queries} within {span:?}"))
+        };
+        if self.strays > 0 {
+            detail.push_str(&self.ignored());
+        }
+        self.fail(cause, detail, transport, now);
+    }
+
+    fn ignored(&self) -> String {
+        let last = self.last_stray.map_or(String::new(), |stray| format!(" (the last one {stray})"));
+        match self.strays {
+            1 => format!("; 1 message that did not match was ignored{last}"),
+            n => format!("; {n} messages that did not match were ignored{last}"),
+        }
+    }
+
+    /// How much of a TCP answer is there.
+    fn progress(&self, attempt: u8) -> String {
+        match self.streams.iter().find(|(a, _)| *a == attempt).map_or(&[][..], |(_, stream)| stream) {
+            [] => "no answer came".to_owned(),
+            [_] => "only 1 octet of the answer came".to_owned(),
+            [high, low, rest @ ..] => {
+                let length = u16::from_be_bytes([*high, *low]);
+                format!("only {} of {length} octets of the answer came", rest.len())
+            }
+        }
+    }
+
+    fn fail(&mut self, cause: Cause, detail: String, transport: Transport, now: Time) {
+        self.finish(Judgement::failed(cause, detail), None, None, transport, now);
+    }
+
+    fn finish(
+        &mut self,
+        judgement: Judgement,
+        latency: Option<Duration>,
+        reply: Option<Box<[u8]>>,
+        transport: Transport,
+        now: Time,
+    ) {
+        let Judgement { verdict, cause, detail } = judgement;
+        self.actions = [None; 2];
+        self.streams = Vec::new();
+        self.outcome = Some(Outcome {
+            verdict,
+            cause,
+            detail,
+            elapsed: now.since(self.started),
+            latency,
+            attempts: self.attempts,
+            strays: self.strays,
+            transport,
+            reply,
+        });
+    }
+
+    /// The id of an attempt: unpredictable as long as the key is.
+    fn id(&self, attempt: u8) -> u16 {
+        (mix(self.key.wrapping_add(u64::from(attempt))) >> 48) as u16
+    }
+
+    fn stage(&self, attempt: u8) -> Stage {
+        self.stages.get(usize::from(attempt)).copied().unwrap_or_default()
+    }
+
+    fn set_stage(&mut self, attempt: u8, stage: Stage) {
+        if let Some(slot) = self.stages.get_mut(usize::from(attempt)) {
+            *slot = stage;
+        }
+    }
+
+    fn mark_sent(&mut self, attempt: u8, now: Time) {
+        if let Some(slot) = self.sent.get_mut(usize::from(attempt)) {
+            // A probe lasts a minute at most.
+            *slot = u32::try_from(now.since(self.started).as_micros()).unwrap_or(u32::MAX);
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        if let Some(slot) = self.actions.iter_mut().find(|slot| slot.is_none()) {
+            *slot = Some(action);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! Rise and fall: when a server's verdict changes.
+//!
+//! Owns the counters of one server and the rule by which results of probes become a verdict. A result that agrees with
+//! the verdict resets the counters; `fall` worse results in a row make it worse, `rise` better ones make it better. It
+//! never runs a probe, keeps no time and knows nothing of other servers.
+
+use crate::verdict::Verdict;
+
+/// How many results in a row change a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Thresholds {
+    rise: u32,
+    fall: u32,
+}
+
+/// The most that `rise` and `fall` may be.
+pub const THRESHOLD_MAX: u32 = 1000;
+
+/// A threshold that is out of bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ThresholdError {
+    name: &'static str,
+    value: u64,
+}
+
+impl std::fmt::Display for ThresholdError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} = {} is out of bounds: use 1 to {THRESHOLD_MAX}", self.name, self.value)
+    }
+}
+
+impl std::error::Error for ThresholdError {}
+
+impl Thresholds {
+    /// Thresholds: `rise` passes in a row for the way up, `fall` failures in a row for the way down.
+    ///
+    /// # Errors
+    /// One of them is 0 or above [`THRESHOLD_MAX`].
+    pub fn new(rise: u64, fall: u64) -> Result<Self, ThresholdError> {
+        let checked = |name, value| match u32::try_from(value) {
+            Ok(n @ 1..=THRESHOLD_MAX) => Ok(n),
+            _ => Err(ThresholdError { name, value }),
+        };
+        Ok(Self { rise: checked("rise", rise)?, fall: checked("fall", fall)? })
+    }
+
+    /// Passes in a row that bring a server back.
+    #[must_use]
+    pub const fn rise(self) -> u32 {
+        self.rise
+    }
+
+    /// Failures in a row that take a server down.
+    #[must_use]
+    pub const fn fall(self) -> u32 {
+        self.fall
+    }
+}
+
+impl Default for Thresholds {
+    /// Rise 2, fall 3.
+    fn default() -> Self {
+        Self { rise: 2, fall: 3 }
+    }
+}
+
+/// What of a [`Standing`] survives a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Memory {
+    /// The verdict that results have settled; Unknown when none has yet.
+    pub settled: Verdict,
+    /// Whether Unknown is shown in its place, because no probe could be run.
+    pub blind: bool,
+    /// Whether the latest result that told anything passed.
+    pub passing: bool,
+    /// Results in a row that agree with it, counted up to the threshold that they work towards; 0 when there was none.
+    pub in_a_row: u32,
+}
+
+/// A change of the verdict that is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// What it was.
+    pub from: Verdict,
+    /// What it is.
+    pub to: Verdict,
+}
+
+/// Where one server stands.
+///
+/// The verdict that results have settled is kept apart from the one shown: while no probe can be run, Unknown is shown
+/// and the settled one waits, so that afterwards neither a healthy server falls nor a sick one rises for free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    settled: Verdict,
+    /// Results in a row on one side of `settled`, which side that is, and the mildest of them: what it may become.
+    away: u32,
+    rising: bool,
+    toward: Verdict,
+    /// Results in a row that told nothing.
+    silent: u32,
+    blind: bool,
+    passing: bool,
+    in_a_row: u32,
+}
+
+impl Standing {
+    /// A server of which nothing is known: the first pass brings it up, `fall` failures in a row take it down.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A server as it was left.
+    #[must_use]
+    pub fn restored(memory: Memory) -> Self {
+        let Memory { settled, blind, passing, in_a_row } = memory;
+        let mut standing = Self { settled, blind, passing, in_a_row, ..Self::default() };
+        if passing != settled.passes() || settled == Verdict::Unknown {
+            // Results against the verdict had begun to count.
+            standing.away = in_a_row;
+            standing.rising = passing;
+            standing.toward = if passing { Verdict::Up } else { Verdict::Down };
+        }
+        standing
+    }
+
+    /// What to keep for [`Standing::restored`].
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        let Self { settled, blind, passing, in_a_row, .. } = *self;
+        Memory { settled, blind, passing, in_a_row }
+    }
+
+    /// The verdict that is shown.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        if self.blind { Verdict::Unknown } else { self.settled }
+    }
+
+    /// Takes the result of one probe; returns the change of the verdict that it made.
+    ///
+    /// A result of Unknown moves no counter. After `fall` of them in a row Unknown is shown, until one tells something.
+    pub fn observe(&mut self, result: Verdict, thresholds: Thresholds) -> Option<Change> {
+        let from = self.verdict();
+        if result == Verdict::Unknown {
+            self.silent = self.silent.saturating_add(1).min(thresholds.fall);
+            self.blind |= self.silent >= thresholds.fall;
+        } else {
+            self.silent = 0;
+            self.blind = false;
+            self.count(result, thresholds);
+        }
+        let to = self.verdict();
+        (from != to).then_some(Change { from, to })
+    }
+
+    fn count(&mut self, result: Verdict, thresholds: Thresholds) {
+        let passing = result.passes();
+        let limit = if passing { thresholds.rise } else { thresholds.fall };
+        let before = if self.passing == passing { self.in_a_row } else { 0 };
+        self.in_a_row = before.saturating_add(1).min(limit);
+        self.passing = passing;
+
+        if result == self.settled {
+            self.away = 0;
+            return;
+        }
+        // Verdicts are ordered from good to bad.
+        let (rising, needed) = match self.settled {
+            Verdict::Unknown if passing => (true, 1),
+            Verdict::Unknown => (false, thresholds.fall),
+            settled if result < settled => (true, thresholds.rise),
+            _ => (false, thresholds.fall),
+        };
+        if self.away == 0 || self.rising != rising {
+            self.away = 0;
+            self.rising = rising;
+            self.toward = result;
+        }
+        self.away = self.away.saturating_add(1);
+        // Of several results on one side, the mildest change is the one that all of them bear out.
+        self.toward = if rising { self.toward.max(result) } else { self.toward.min(result) };
+        if self.away >= needed {
+            self.settled = self.toward;
+            self.away = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
