@@ -1,0 +1,55 @@
+//! Prints the IPVS table of this network namespace, as `ipvsadm -Sn` does but with thresholds, or with `--stats` what
+//! passed through each service and destination.
+//!
+//! ```sh
+//! sudo cargo run -p agent-ipvs --example table -- --stats
+//! ```
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use agent_ipvs::{Ipvs, Snapshot, Stats, text};
+
+fn main() -> ExitCode {
+    let stats = std::env::args().any(|argument| argument == "--stats");
+    let snapshot = match Ipvs::connect().and_then(|mut ipvs| ipvs.snapshot()) {
+        Ok(snapshot) => snapshot,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "table: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut out = io::stdout().lock();
+    let written = if stats {
+        print_stats(&mut out, &snapshot)
+    } else {
+        out.write_all(text::export_snapshot(&snapshot, text::Style::Complete).as_bytes())
+    };
+    if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn print_stats(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
+    let figures = |stats: &Stats| {
+        format!(
+            "{} connections, {} bytes in, {} bytes out",
+            stats.connections, stats.bytes_in, stats.bytes_out
+        )
+    };
+    for status in &snapshot.services {
+        writeln!(out, "{} {}: {}", status.service.key(), status.service.scheduler, figures(&status.stats))?;
+        for destination in &status.destinations {
+            let (own, now) = (&destination.destination, &destination.connections);
+            writeln!(
+                out,
+                "  {} {} weight {}: {}; now {} active, {} inactive",
+                own.key,
+                own.forwarding,
+                own.weight,
+                figures(&destination.stats),
+                now.active,
+                now.inactive
+            )?;
+        }
+    }
+    Ok(())
+}
