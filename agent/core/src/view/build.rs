@@ -1,0 +1,320 @@
+//! From the state to the view: who is who, what is believed, what is counted.
+//!
+//! Owns the joining of both sections and the orders by real server, and the rule when a fact is too old. It leaves
+//! judging to `judge`.
+
+use std::collections::BTreeMap;
+
+use agent_api::{
+    Drain, DrainTarget, KernelTable, Name, RealServerHealth, RealServerId, Section, ServiceAddress,
+    ServiceReport, State, Verdict,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    DaemonStatus, DaemonView, DestinationView, DrainView, EVENTS_SHOWN, GONE_AFTER, InTable, KernelStatus,
+    KernelView, LastKnown, Level, OrderView, RealServerView, SCHEMA, SILENT_AFTER, ServiceView, Source, View,
+    VirtualServerView, judge,
+};
+
+/// What both sections say of one virtual server.
+#[derive(Default)]
+struct Pool<'a> {
+    services: Vec<(ServiceAddress, &'a ServiceReport)>,
+    real_servers: BTreeMap<&'a Name, Option<&'a RealServerHealth>>,
+}
+
+impl View {
+    /// The view of `state` at `now`, as if it had just come from the agent.
+    #[must_use]
+    pub fn of(state: &State, now: Timestamp) -> Self {
+        let checkd = hearing("checkd", &state.checkd, now);
+        let lvsd = hearing("lvsd", &state.lvsd, now);
+        let kernel = kernel(state, &lvsd);
+        let table_known = kernel.status == KernelStatus::Present;
+        let virtual_servers: Vec<VirtualServerView> = pools(state)
+            .into_iter()
+            .map(|(name, pool)| virtual_server(name, &pool, state, &checkd, table_known, now))
+            .collect();
+        let shown = state.events.len().saturating_sub(EVENTS_SHOWN);
+        let mut view = Self {
+            schema: SCHEMA,
+            generated_at: now,
+            source: Source::Agent,
+            written_at: state.written_at,
+            generation: state.generation,
+            status: Level::Ok,
+            reasons: Vec::new(),
+            virtual_servers,
+            drains: Vec::new(),
+            kernel,
+            daemons: daemons(checkd, lvsd),
+            events: state.events.iter().skip(shown).cloned().collect(),
+        };
+        view.drains = state
+            .orders
+            .drains
+            .iter()
+            .filter(|drain| drain.in_force(now))
+            .map(|drain| OrderView { drain: drain_view(drain), real_servers: view.ids_of(&drain.target) })
+            .collect();
+        let reasons = judge::reasons(&view, &state.events);
+        view.judge(reasons);
+        view
+    }
+}
+
+impl View {
+    fn ids_of(&self, target: &DrainTarget) -> Vec<RealServerId> {
+        self.covered(target)
+            .map(|(pool, server)| RealServerId {
+                virtual_server: pool.name.clone(),
+                real_server: server.name.clone(),
+            })
+            .collect()
+    }
+}
+
+/// How long before `now` it was; zero when the clock was set back since.
+pub(super) fn age(at: Timestamp, now: Timestamp) -> SignedDuration {
+    now.duration_since(at).max(SignedDuration::ZERO)
+}
+
+fn hearing<K: Ord, H, I>(name: &'static str, section: &Section<K, H, I>, now: Timestamp) -> DaemonView {
+    let status = match section.heard_at.map(|at| age(at, now)) {
+        None => DaemonStatus::NeverHeard,
+        Some(age) if age > SILENT_AFTER || (!section.connected && age > GONE_AFTER) => DaemonStatus::Silent,
+        Some(_) if section.connected => DaemonStatus::Connected,
+        Some(_) => DaemonStatus::Disconnected,
+    };
+    let reporter = section.reporter.as_ref();
+    DaemonView {
+        name,
+        status,
+        heard_at: section.heard_at,
+        version: reporter.map(|r| r.version.clone()),
+        pid: reporter.map(|r| r.pid),
+        started_at: reporter.map(|r| r.started_at),
+        config: reporter.map(|r| r.config.clone()),
+        config_agrees: None,
+    }
+}
+
+fn daemons(checkd: DaemonView, lvsd: DaemonView) -> Vec<DaemonView> {
+    let agrees = match (&checkd.config, &lvsd.config) {
+        (Some(a), Some(b)) => Some(a == b),
+        _ => None,
+    };
+    let mut daemons = vec![checkd, lvsd];
+    for daemon in &mut daemons {
+        daemon.config_agrees = agrees;
+    }
+    daemons
+}
+
+fn kernel(state: &State, lvsd: &DaemonView) -> KernelView {
+    let head = &state.lvsd.head;
+    let mut view = KernelView {
+        status: KernelStatus::Unknown,
+        version: None,
+        cause: None,
+        detail: String::new(),
+        remedy: String::new(),
+        wrong_settings: head.settings.clone(),
+        foreign_services: head.foreign_services,
+        edits: head.edits,
+        drift_mended: head.drift_mended,
+    };
+    let not_reported = |view: &mut KernelView, detail: &str, remedy: &str| {
+        view.cause = Some("not_reported".to_owned());
+        detail.clone_into(&mut view.detail);
+        remedy.clone_into(&mut view.remedy);
+    };
+    match (&head.kernel, lvsd.status) {
+        (_, DaemonStatus::NeverHeard) => {
+            not_reported(&mut view, "lvsd has not reported yet", "see that lvsd runs, and read its log");
+        }
+        (_, DaemonStatus::Silent) => not_reported(
+            &mut view,
+            "lvsd is not heard any more; the table itself stays in the kernel",
+            "see that lvsd runs, and read its log",
+        ),
+        (KernelTable::Unknown, _) => not_reported(&mut view, "lvsd has not read the table yet", ""),
+        (KernelTable::Present { version }, _) => {
+            view.status = KernelStatus::Present;
+            view.version = Some(version.clone());
+        }
+        (KernelTable::Unusable { cause, detail, remedy }, _) => {
+            view.status = match cause.as_str() {
+                "ipvs_missing" => KernelStatus::Missing,
+                _ => KernelStatus::Unusable,
+            };
+            view.cause = Some(cause.as_str().to_owned());
+            view.detail.clone_from(detail);
+            view.remedy.clone_from(remedy);
+        }
+    }
+    view
+}
+
+fn pools(state: &State) -> BTreeMap<&Name, Pool<'_>> {
+    let mut pools: BTreeMap<&Name, Pool<'_>> = BTreeMap::new();
+    for (service, report) in &state.lvsd.items {
+        let pool = pools.entry(&report.virtual_server).or_default();
+        pool.services.push((*service, report));
+        for name in report.destinations.values().filter_map(|destination| destination.real_server.as_ref()) {
+            pool.real_servers.entry(name).or_default();
+        }
+    }
+    for (id, health) in &state.checkd.items {
+        pools.entry(&id.virtual_server).or_default().real_servers.insert(&id.real_server, Some(health));
+    }
+    pools
+}
+
+fn virtual_server(
+    name: &Name,
+    pool: &Pool<'_>,
+    state: &State,
+    checkd: &DaemonView,
+    table_known: bool,
+    now: Timestamp,
+) -> VirtualServerView {
+    let real_servers: Vec<RealServerView> = pool
+        .real_servers
+        .iter()
+        .map(|(real_server, health)| {
+            let id = RealServerId { virtual_server: name.clone(), real_server: (*real_server).clone() };
+            let destinations = destinations_of(pool, Some(real_server));
+            let drain = state.orders.drain_of(&id, now).map(drain_view);
+            let in_table = in_table(pool, real_server, table_known);
+            RealServerView { in_table, drain, ..real_server_view(real_server, *health, destinations, checkd) }
+        })
+        .collect();
+    let count = |verdict: Verdict| real_servers.iter().filter(|server| server.verdict == verdict).count();
+    VirtualServerView {
+        name: name.clone(),
+        status: Level::Ok,
+        total: real_servers.len(),
+        up: count(Verdict::Up),
+        degraded: count(Verdict::Degraded),
+        down: count(Verdict::Down),
+        unknown: count(Verdict::Unknown),
+        drained: real_servers.iter().filter(|server| server.drain.is_some()).count(),
+        serving: real_servers.iter().filter(|s| s.verdict.passes() && s.drain.is_none()).count(),
+        fail_open: pool.services.iter().any(|(_, report)| report.fail_open),
+        services: pool
+            .services
+            .iter()
+            .map(|(service, report)| ServiceView {
+                service: *service,
+                scheduler: report.scheduler.clone(),
+                fail_open: report.fail_open,
+                unconfigured: destinations(*service, report, None).collect(),
+            })
+            .collect(),
+        real_servers,
+    }
+}
+
+/// The destinations of `report` that belong to `real_server`; those that belong to nobody when there is none.
+fn destinations<'a>(
+    service: ServiceAddress,
+    report: &'a ServiceReport,
+    real_server: Option<&'a Name>,
+) -> impl Iterator<Item = DestinationView> + 'a {
+    report.destinations.iter().filter(move |(_, to)| to.real_server.as_ref() == real_server).map(
+        move |(address, to)| DestinationView {
+            service,
+            address: *address,
+            weight: to.weight,
+            active_connections: to.active_connections,
+            inactive_connections: to.inactive_connections,
+        },
+    )
+}
+
+fn destinations_of(pool: &Pool<'_>, real_server: Option<&Name>) -> Vec<DestinationView> {
+    pool.services.iter().flat_map(|(service, report)| destinations(*service, report, real_server)).collect()
+}
+
+fn in_table(pool: &Pool<'_>, real_server: &Name, table_known: bool) -> InTable {
+    if !table_known || pool.services.is_empty() {
+        return InTable::Unknown;
+    }
+    let holds = |report: &ServiceReport| {
+        report.destinations.values().any(|destination| destination.real_server.as_ref() == Some(real_server))
+    };
+    match pool.services.iter().filter(|(_, report)| holds(report)).count() {
+        0 => InTable::No,
+        n if n == pool.services.len() => InTable::Yes,
+        _ => InTable::Partly,
+    }
+}
+
+fn real_server_view(
+    name: &Name,
+    health: Option<&RealServerHealth>,
+    destinations: Vec<DestinationView>,
+    checkd: &DaemonView,
+) -> RealServerView {
+    let mut view = RealServerView {
+        name: name.clone(),
+        address: health.map(|h| h.address).or_else(|| destinations.first().map(|d| d.address)),
+        verdict: Verdict::Unknown,
+        cause: None,
+        detail: String::new(),
+        since: None,
+        last_known: None,
+        in_a_row: 0,
+        passing: false,
+        latency_us: None,
+        in_table: InTable::Unknown,
+        destinations,
+        drain: None,
+    };
+    let cause = |health: &RealServerHealth| health.cause.as_ref().map(|cause| cause.as_str().to_owned());
+    match health {
+        Some(health) if checkd.status.is_believed() => {
+            view.verdict = health.verdict;
+            view.since = Some(health.since);
+            view.cause = cause(health);
+            view.detail.clone_from(&health.detail);
+            view.in_a_row = health.in_a_row;
+            view.passing = health.passing;
+            view.latency_us = health.latency_us;
+        }
+        Some(health) => {
+            view.cause = Some("checkd_silent".to_owned());
+            "checkd is not heard any more".clone_into(&mut view.detail);
+            view.since = checkd.heard_at;
+            view.last_known = Some(LastKnown {
+                verdict: health.verdict,
+                since: health.since,
+                heard_at: checkd.heard_at,
+                cause: cause(health),
+                detail: health.detail.clone(),
+            });
+        }
+        None if checkd.status.is_believed() => {
+            view.cause = Some("not_probed".to_owned());
+            "checkd does not probe it: has it read the same configuration as lvsd?"
+                .clone_into(&mut view.detail);
+        }
+        None => {
+            view.cause = Some("checkd_silent".to_owned());
+            "checkd has not reported on it".clone_into(&mut view.detail);
+        }
+    }
+    view
+}
+
+fn drain_view(drain: &Drain) -> DrainView {
+    DrainView {
+        target: drain.target.to_string(),
+        who: drain.who.clone(),
+        why: drain.why.clone(),
+        since: drain.since,
+        until: drain.until,
+    }
+}
