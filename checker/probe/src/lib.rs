@@ -1,1 +1,16 @@
-//! To be written.
+//! Runs probes over real sockets.
+//!
+//! Owns sockets, the epoll loop, the monotonic clock and the random ids. What is asked, how a reply is judged and when a
+//! probe is over is `checker-core`'s: this crate does what [`checker_core::dns::Exchange`] says and tells it what
+//! happened. One [`Prober`] on one thread runs thousands of probes at once. It needs no privilege.
+
+#![forbid(unsafe_code)]
+
+mod cause;
+pub mod clock;
+mod prober;
+mod random;
+mod socket;
+
+pub use prober::{DescriptorLimit, Finished, ProbeError, Prober, Settings, Stats, Waker};
+pub use socket::{Target, TargetError};

@@ -102,7 +102,8 @@ pub struct Expectation {
     /// beside it do not matter. When empty, any record of the type asked will do. They are looked for only in
     /// a reply with NOERROR; another response code that is expected passes as it is.
     pub answers: Vec<ExpectedAnswer>,
-    /// Whether a NOERROR reply without a record of the type asked passes. Default: no. Of no effect with `answers`.
+    /// Whether a NOERROR reply without a record of the type asked passes, when it is no referral. Default: no. Of no
+    /// effect with `answers`.
     pub allow_empty: bool,
 }
 

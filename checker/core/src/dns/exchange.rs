@@ -199,6 +199,12 @@ impl Exchange {
         self.actions.iter_mut().find_map(Option::take)
     }
 
+    /// Messages so far that were not our reply.
+    #[must_use]
+    pub fn strays(&self) -> u32 {
+        self.strays
+    }
+
     /// Whether the probe is over, so that all its sockets can be closed.
     #[must_use]
     pub fn is_over(&self) -> bool {

@@ -1,0 +1,525 @@
+//! The engine: thousands of probes in flight on one thread.
+//!
+//! Owns the epoll loop, the timers and the sockets of all probes. A probe costs a socket, a connect, a send, a receive
+//! and a close, and one registration with epoll, which closing undoes. Sockets in flight are capped: what exceeds the cap
+//! waits, and its time does not run meanwhile. What has arrived is always read before a probe may time out, so that a
+//! stalled process does not blame a server whose answer waits in the socket. It judges nothing.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use checker_core::dns::{Action, DnsCheck, Exchange, Input, Outcome, Transport};
+use checker_core::{Cause, Time};
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::clock;
+use crate::random::Random;
+use crate::socket::{self, Target};
+
+/// Events taken from the kernel at a time.
+const EVENTS: usize = 256;
+/// Rounds of events that are handled before timers get their turn.
+const ROUNDS_MAX: usize = 64;
+/// Datagrams or pieces of a stream that are read from one socket before others get their turn.
+const READS_MAX: usize = 64;
+/// Octets of the receive buffer: the largest datagram.
+const BUFFER: usize = 65_536;
+/// Probes that may wait for a socket. Beyond that they end at once, Unknown.
+const WAITING_MAX: usize = 200_000;
+/// The event that the waker makes; no probe has this place.
+const WAKER: u64 = u64::MAX;
+
+/// What went wrong with the engine itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// Epoll or the waker could not be set up, or waiting failed.
+    #[error("{doing}: {errno}")]
+    System {
+        /// What was being done.
+        doing: &'static str,
+        /// What the kernel said.
+        #[source]
+        errno: Errno,
+    },
+}
+
+fn system(doing: &'static str) -> impl FnOnce(Errno) -> ProbeError {
+    move |errno| ProbeError::System { doing, errno }
+}
+
+/// How a [`Prober`] behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// The most sockets in flight.
+    pub max_sockets: usize,
+    /// After a wake-up, what arrives within this span is taken together with one more. Latencies are told to within it;
+    /// zero tells them exactly and wakes up for every answer.
+    pub gather: Duration,
+    /// Whether outcomes hold the reply.
+    pub keep_replies: bool,
+}
+
+impl Default for Settings {
+    /// 4,000 sockets, no gathering, no replies kept.
+    fn default() -> Self {
+        Self { max_sockets: 4_000, gather: Duration::ZERO, keep_replies: false }
+    }
+}
+
+/// A probe that is over.
+#[derive(Debug)]
+pub struct Finished {
+    /// The number that it was started with.
+    pub token: u64,
+    /// When it was begun.
+    pub started: Time,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// Counts since the start, and what is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Probes begun.
+    pub started: u64,
+    /// Probes that had to wait for a socket.
+    pub waited: u64,
+    /// Times that the loop was woken.
+    pub wakes: u64,
+    /// Probes under way now.
+    pub in_flight: usize,
+    /// Probes waiting for a socket now.
+    pub waiting: usize,
+}
+
+/// Ends a [`Prober::poll`] from another thread or a signal handler's thread.
+#[derive(Debug, Clone)]
+pub struct Waker(Arc<EventFd>);
+
+impl Waker {
+    /// Ends the present or the next [`Prober::poll`].
+    pub fn wake(&self) {
+        // It fails only when it is already due.
+        let _ = self.0.write(1);
+    }
+}
+
+/// One probe under way.
+#[derive(Debug)]
+struct Probe {
+    token: u64,
+    started: Time,
+    check: Arc<DnsCheck>,
+    target: Target,
+    exchange: Exchange,
+    /// The socket of each attempt.
+    sockets: Vec<Option<Conn>>,
+}
+
+#[derive(Debug)]
+struct Conn {
+    fd: OwnedFd,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Udp,
+    TcpConnecting,
+    TcpConnected,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    /// Tells the users of this slot apart in timers and events.
+    turn: u32,
+    probe: Option<Probe>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    token: u64,
+    check: Arc<DnsCheck>,
+    target: Target,
+}
+
+/// Runs probes. See the module for how.
+#[derive(Debug)]
+pub struct Prober {
+    settings: Settings,
+    epoll: Epoll,
+    waker: Waker,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    /// When which probe wants to be called; entries of probes that are over are skipped.
+    timers: BinaryHeap<Reverse<(Time, u32, u32)>>,
+    waiting: VecDeque<Waiting>,
+    finished: VecDeque<Finished>,
+    /// Sockets that the probes under way have or may still open.
+    reserved: usize,
+    random: Random,
+    stats: Stats,
+    /// When the loop was last woken.
+    woken: Time,
+    buffer: Box<[u8]>,
+}
+
+impl Prober {
+    /// An engine with nothing to do.
+    ///
+    /// # Errors
+    /// The kernel refuses epoll or an event descriptor.
+    pub fn new(settings: Settings) -> Result<Self, ProbeError> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(system("opening epoll"))?;
+        let event = EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
+            .map_err(system("opening an event descriptor"))?;
+        epoll
+            .add(&event, EpollEvent::new(EpollFlags::EPOLLIN, WAKER))
+            .map_err(system("watching the event descriptor"))?;
+        Ok(Self {
+            settings,
+            epoll,
+            waker: Waker(Arc::new(event)),
+            slots: Vec::new(),
+            free: Vec::new(),
+            timers: BinaryHeap::new(),
+            waiting: VecDeque::new(),
+            finished: VecDeque::new(),
+            reserved: 0,
+            random: Random::default(),
+            stats: Stats::default(),
+            woken: Time::ZERO,
+            buffer: vec![0; BUFFER].into(),
+        })
+    }
+
+    /// A handle that ends [`Prober::poll`].
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    /// Counts since the start, and what is under way.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let in_flight = self.slots.len() - self.free.len();
+        Stats { in_flight, waiting: self.waiting.len(), ..self.stats }
+    }
+
+    /// Begins a probe now, or as soon as there are sockets for it. Its end comes out of [`Prober::next_finished`] with
+    /// `token`, which means nothing here.
+    pub fn start(&mut self, token: u64, check: &Arc<DnsCheck>, target: Target) {
+        let check = Arc::clone(check);
+        if self.waiting.is_empty() && self.has_room(&check) {
+            self.begin(token, check, target);
+        } else if self.waiting.len() < WAITING_MAX {
+            self.stats.waited += 1;
+            self.waiting.push_back(Waiting { token, check, target });
+        } else {
+            self.refuse(token, &check);
+        }
+    }
+
+    /// The next probe that is over.
+    pub fn next_finished(&mut self) -> Option<Finished> {
+        self.finished.pop_front()
+    }
+
+    /// When a probe wants the loop to run; `None` when none is under way.
+    pub fn deadline(&mut self) -> Option<Time> {
+        while let Some(Reverse((at, place, turn))) = self.timers.peek() {
+            if self.slots.get(*place as usize).is_some_and(|slot| slot.turn == *turn && slot.probe.is_some())
+            {
+                return Some(*at);
+            }
+            self.timers.pop();
+        }
+        None
+    }
+
+    /// Runs the probes until one is over, the waker is used or it is `until`, whatever comes first. It may return earlier.
+    ///
+    /// # Errors
+    /// Waiting failed; the engine is of no more use.
+    pub fn poll(&mut self, until: Time) -> Result<(), ProbeError> {
+        let wake = self.deadline().map_or(until, |at| at.min(until));
+        let now = clock::now();
+        let mut wait = if self.finished.is_empty() { wake.since(now) } else { Duration::ZERO };
+        if !self.settings.gather.is_zero() && self.reserved > 0 && !wait.is_zero() {
+            let pause = self.settings.gather.saturating_sub(now.since(self.woken)).min(wait);
+            if !pause.is_zero() {
+                std::thread::sleep(pause);
+                wait = wake.since(clock::now());
+            }
+        }
+        let mut events = [EpollEvent::empty(); EVENTS];
+        for _ in 0..ROUNDS_MAX {
+            let count = match self.epoll.wait(&mut events, timeout(wait)) {
+                Ok(count) => count,
+                Err(Errno::EINTR) => 0,
+                Err(errno) => return Err(system("waiting for answers")(errno)),
+            };
+            self.stats.wakes += 1;
+            self.woken = clock::now();
+            for event in events.iter().take(count) {
+                self.ready(event.data(), event.events(), self.woken);
+            }
+            if count < EVENTS {
+                break;
+            }
+            wait = Duration::ZERO;
+        }
+        self.expire(self.woken);
+        while self.waiting.front().is_some_and(|next| self.has_room(&next.check)) {
+            if let Some(Waiting { token, check, target }) = self.waiting.pop_front() {
+                self.begin(token, check, target);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all sockets that the check may need are to be had. A check that needs more than there are may run alone.
+    fn has_room(&self, check: &DnsCheck) -> bool {
+        self.reserved == 0 || self.reserved + usize::from(check.tries.get()) <= self.settings.max_sockets
+    }
+
+    fn begin(&mut self, token: u64, check: Arc<DnsCheck>, target: Target) {
+        let Ok(key) = self.random.next() else { return self.refuse(token, &check) };
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            // Sockets run out long before 32 bits do.
+            (self.slots.len() - 1) as u32
+        });
+        let started = clock::now();
+        let exchange = Exchange::new(&check, key, self.settings.keep_replies, started);
+        self.reserved += usize::from(check.tries.get());
+        self.stats.started += 1;
+        if let Some(slot) = self.slots.get_mut(place as usize) {
+            slot.turn = slot.turn.wrapping_add(1);
+            slot.probe = Some(Probe { token, started, check, target, exchange, sockets: Vec::new() });
+        }
+        self.drive(place, started);
+        self.arm(place);
+    }
+
+    /// Ends a probe that could not be begun.
+    fn refuse(&mut self, token: u64, check: &DnsCheck) {
+        let now = clock::now();
+        let mut exchange = Exchange::new(check, 0, false, now);
+        for attempt in 0..check.tries.get() {
+            exchange.handle(check, Input::TimePassed, now + check.spacing() * u32::from(attempt));
+            exchange.handle(check, Input::Failed { attempt, cause: Cause::NoSocket }, now);
+        }
+        if let Some(outcome) = exchange.into_outcome() {
+            self.finished.push_back(Finished { token, started: now, outcome });
+        }
+    }
+
+    fn arm(&mut self, place: u32) {
+        if let Some(slot) = self.slots.get(place as usize)
+            && let Some((at, _)) = slot.probe.as_ref().and_then(|probe| probe.exchange.deadline())
+        {
+            self.timers.push(Reverse((at, place, slot.turn)));
+        }
+    }
+
+    /// Calls the probes whose time has come.
+    fn expire(&mut self, now: Time) {
+        while let Some(at) = self.deadline()
+            && at <= now
+            && let Some(Reverse((_, place, _))) = self.timers.pop()
+        {
+            self.handle(place, Input::TimePassed, now);
+            self.arm(place);
+        }
+    }
+
+    fn handle(&mut self, place: u32, input: Input<'_>, now: Time) {
+        if let Some(probe) = self.slots.get_mut(place as usize).and_then(|slot| slot.probe.as_mut()) {
+            probe.exchange.handle(&probe.check, input, now);
+        }
+        self.drive(place, now);
+    }
+
+    /// Does what a probe wants done, and clears it away when it is over.
+    fn drive(&mut self, place: u32, now: Time) {
+        let Some(slot) = self.slots.get_mut(place as usize) else { return };
+        let Some(probe) = slot.probe.as_mut() else { return };
+        while let Some(action) = probe.exchange.poll_action() {
+            if let Err((attempt, cause)) = probe.act(action, &self.epoll, place, slot.turn) {
+                probe.exchange.handle(&probe.check, Input::Failed { attempt, cause }, now);
+            }
+        }
+        if probe.exchange.is_over()
+            && let Some(probe) = slot.probe.take()
+        {
+            self.free.push(place);
+            self.reserved -= usize::from(probe.check.tries.get());
+            let Probe { token, started, exchange, .. } = probe;
+            if let Some(outcome) = exchange.into_outcome() {
+                self.finished.push_back(Finished { token, started, outcome });
+            }
+        }
+    }
+
+    /// Something happened on a socket.
+    fn ready(&mut self, data: u64, flags: EpollFlags, now: Time) {
+        if data == WAKER {
+            let _ = self.waker.0.read();
+            return;
+        }
+        let (place, turn, attempt) = event_parts(data);
+        for _ in 0..READS_MAX {
+            let Some(slot) = self.slots.get_mut(place as usize).filter(|slot| slot.turn & TURN_MASK == turn)
+            else {
+                return;
+            };
+            let Some(probe) = slot.probe.as_mut() else { return };
+            let Some(Some(conn)) = probe.sockets.get_mut(usize::from(attempt)) else { return };
+            let input = match conn.kind {
+                Kind::TcpConnecting => match socket::connected(&conn.fd) {
+                    Ok(()) if flags.contains(EpollFlags::EPOLLOUT) => {
+                        conn.kind = Kind::TcpConnected;
+                        let mut event = EpollEvent::new(EpollFlags::EPOLLIN, data);
+                        match self.epoll.modify(&conn.fd, &mut event) {
+                            Ok(()) => Input::Connected { attempt },
+                            Err(errno) => Input::Failed { attempt, cause: crate::cause::opening(errno) },
+                        }
+                    }
+                    Ok(()) => return,
+                    Err(errno) => {
+                        Input::Failed { attempt, cause: crate::cause::waiting(errno, Transport::Tcp) }
+                    }
+                },
+                Kind::Udp => match socket::receive(&conn.fd, &mut self.buffer) {
+                    Ok(length) => Input::DatagramArrived {
+                        attempt,
+                        octets: self.buffer.get(..length).unwrap_or_default(),
+                    },
+                    Err(Errno::EAGAIN) => return,
+                    Err(Errno::EINTR) => continue,
+                    Err(errno) => {
+                        Input::Failed { attempt, cause: crate::cause::waiting(errno, Transport::Udp) }
+                    }
+                },
+                Kind::TcpConnected => match socket::receive(&conn.fd, &mut self.buffer) {
+                    Ok(0) => Input::Closed { attempt },
+                    Ok(length) => Input::OctetsArrived {
+                        attempt,
+                        octets: self.buffer.get(..length).unwrap_or_default(),
+                    },
+                    Err(Errno::EAGAIN) => return,
+                    Err(Errno::EINTR) => continue,
+                    Err(errno) => {
+                        Input::Failed { attempt, cause: crate::cause::waiting(errno, Transport::Tcp) }
+                    }
+                },
+            };
+            let flooded = matches!(input, Input::DatagramArrived { .. });
+            probe.exchange.handle(&probe.check, input, now);
+            if flooded && !probe.exchange.is_over() && probe.exchange.strays() == 1 {
+                socket::enlarge(&conn.fd);
+            }
+            self.drive(place, now);
+        }
+    }
+}
+
+impl Probe {
+    fn act(&mut self, action: Action, epoll: &Epoll, place: u32, turn: u32) -> Result<(), (u8, Cause)> {
+        match action {
+            Action::OpenUdp { attempt } => {
+                let failed = |cause| (attempt, cause);
+                let fd = self.target.open_udp().map_err(failed)?;
+                let query = self.exchange.query(&self.check, attempt);
+                // An error from the network that `send` reports is one that came for this socket, so it is the server's.
+                socket::send_all(&fd, query.datagram()).map_err(|errno| match errno {
+                    Errno::ECONNREFUSED => failed(Cause::UdpRefused),
+                    errno => failed(crate::cause::opening(errno)),
+                })?;
+                let event = EpollEvent::new(EpollFlags::EPOLLIN, event_data(place, turn, attempt));
+                epoll.add(&fd, event).map_err(|errno| failed(crate::cause::opening(errno)))?;
+                self.keep(attempt, Conn { fd, kind: Kind::Udp });
+            }
+            Action::OpenTcp { attempt } => {
+                let failed = |cause| (attempt, cause);
+                self.close(attempt);
+                let fd = self.target.open_tcp().map_err(failed)?;
+                let event = EpollEvent::new(EpollFlags::EPOLLOUT, event_data(place, turn, attempt));
+                epoll.add(&fd, event).map_err(|errno| failed(crate::cause::opening(errno)))?;
+                self.keep(attempt, Conn { fd, kind: Kind::TcpConnecting });
+            }
+            Action::SendTcp { attempt } => {
+                let query = self.exchange.query(&self.check, attempt);
+                if let Some(Some(conn)) = self.sockets.get(usize::from(attempt)) {
+                    socket::send_all(&conn.fd, query.segment())
+                        .map_err(|errno| (attempt, crate::cause::waiting(errno, Transport::Tcp)))?;
+                }
+            }
+            Action::Close { attempt } => self.close(attempt),
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, attempt: u8, conn: Conn) {
+        let attempt = usize::from(attempt);
+        if self.sockets.len() <= attempt {
+            self.sockets.resize_with(attempt + 1, || None);
+        }
+        if let Some(slot) = self.sockets.get_mut(attempt) {
+            *slot = Some(conn);
+        }
+    }
+
+    fn close(&mut self, attempt: u8) {
+        if let Some(slot) = self.sockets.get_mut(usize::from(attempt)) {
+            *slot = None;
+        }
+    }
+}
+
+/// Bits of a slot's turn that an event carries: enough to tell an event from one of the slot's last users.
+const TURN_MASK: u32 = 0x00ff_ffff;
+
+fn event_data(place: u32, turn: u32, attempt: u8) -> u64 {
+    u64::from(place) << 32 | u64::from(turn & TURN_MASK) << 8 | u64::from(attempt)
+}
+
+fn event_parts(data: u64) -> (u32, u32, u8) {
+    ((data >> 32) as u32, (data >> 8) as u32 & TURN_MASK, data as u8)
+}
+
+/// A span in whole milliseconds, rounded up so that the loop does not spin just before a deadline.
+fn timeout(wait: Duration) -> EpollTimeout {
+    let ms = wait.as_nanos().div_ceil(1_000_000);
+    EpollTimeout::try_from(ms).unwrap_or(EpollTimeout::MAX)
+}
+
+/// How many descriptors this process may have open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DescriptorLimit(pub u64);
+
+impl DescriptorLimit {
+    /// Raises the soft limit to the hard one and returns it.
+    ///
+    /// # Errors
+    /// The limit can't be read. That it can't be raised is no error: the present one is returned.
+    pub fn raise() -> Result<Self, ProbeError> {
+        let (soft, hard) =
+            getrlimit(Resource::RLIMIT_NOFILE).map_err(system("reading the limit on descriptors"))?;
+        let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
+        Ok(Self(if raised { hard } else { soft }))
+    }
+
+    /// How many of them probes may use, leaving some for the rest of the process.
+    #[must_use]
+    pub fn for_sockets(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX).saturating_sub(64).max(16)
+    }
+}

@@ -1,0 +1,142 @@
+//! Sockets for one try of a probe.
+//!
+//! Owns the system calls: a fresh non-blocking socket, bound to the source address if there is one, connected to the
+//! server, so that the kernel drops what comes from elsewhere and tells us of a closed port. It never waits.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use checker_core::Cause;
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockType, SockaddrStorage, bind, connect, getsockopt, recv, send,
+    setsockopt, socket, sockopt,
+};
+
+use crate::cause;
+
+/// Where a probe goes, and from where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Target {
+    server: SocketAddr,
+    source: Option<SocketAddr>,
+}
+
+/// A source address of another family than the server's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the source address {source_address} and the server address {server} are not of one family: use IPv4 for both or IPv6 for both"
+)]
+pub struct TargetError {
+    server: IpAddr,
+    source_address: IpAddr,
+}
+
+impl Target {
+    /// A server's address and port, and the address to probe it from (the kernel's choice when `None`). An IPv6
+    /// link-local source is taken on the interface of the server's scope.
+    ///
+    /// # Errors
+    /// The two addresses are of different families.
+    pub fn new(server: SocketAddr, source: Option<IpAddr>) -> Result<Self, TargetError> {
+        let source = match (server, source) {
+            (_, None) => None,
+            (SocketAddr::V4(_), Some(IpAddr::V4(source))) => Some((source, 0).into()),
+            (SocketAddr::V6(server), Some(IpAddr::V6(source))) => {
+                let scope = if source.is_unicast_link_local() { server.scope_id() } else { 0 };
+                Some(std::net::SocketAddrV6::new(source, 0, 0, scope).into())
+            }
+            (server, Some(source)) => {
+                return Err(TargetError { server: server.ip(), source_address: source });
+            }
+        };
+        Ok(Self { server, source })
+    }
+
+    /// The server's address and port.
+    #[must_use]
+    pub fn server(&self) -> SocketAddr {
+        self.server
+    }
+
+    fn open(&self, kind: SockType) -> Result<OwnedFd, Cause> {
+        let family = if self.server.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+        let fd = socket(family, kind, flags, None).map_err(cause::opening)?;
+        if let Some(source) = self.source {
+            if kind == SockType::Stream {
+                // Leaves the choice of the port to `connect`, where it need not be unique on this machine. A kernel
+                // that can't do that chooses here.
+                let _ = setsockopt(&fd, sockopt::IpBindAddressNoPort, &true);
+            }
+            bind(fd.as_raw_fd(), &SockaddrStorage::from(source)).map_err(cause::binding)?;
+        }
+        Ok(fd)
+    }
+
+    /// A UDP socket connected to the server. Everything that goes wrong here is local.
+    pub(crate) fn open_udp(&self) -> Result<OwnedFd, Cause> {
+        let fd = self.open(SockType::Datagram)?;
+        connect(fd.as_raw_fd(), &SockaddrStorage::from(self.server)).map_err(cause::opening)?;
+        Ok(fd)
+    }
+
+    /// A TCP socket that is being connected to the server. What `connect` says at once is local.
+    pub(crate) fn open_tcp(&self) -> Result<OwnedFd, Cause> {
+        let fd = self.open(SockType::Stream)?;
+        match connect(fd.as_raw_fd(), &SockaddrStorage::from(self.server)) {
+            Ok(()) | Err(Errno::EINPROGRESS) => Ok(fd),
+            // The kernel may be quick, on loopback.
+            Err(Errno::ECONNREFUSED) => Err(Cause::TcpRefused),
+            Err(errno) => Err(cause::opening(errno)),
+        }
+    }
+}
+
+/// Sends all of `octets` or fails.
+pub(crate) fn send_all(fd: &OwnedFd, octets: &[u8]) -> Result<(), Errno> {
+    match send(fd.as_raw_fd(), octets, MsgFlags::MSG_NOSIGNAL) {
+        Ok(sent) if sent == octets.len() => Ok(()),
+        // A query is far smaller than the emptiest socket buffer.
+        Ok(_) => Err(Errno::ENOBUFS),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Receives what is there.
+pub(crate) fn receive(fd: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Errno> {
+    recv(fd.as_raw_fd(), buffer, MsgFlags::empty())
+}
+
+/// How a connection attempt ended.
+pub(crate) fn connected(fd: &OwnedFd) -> Result<(), Errno> {
+    match getsockopt(fd, sockopt::SocketError)? {
+        0 => Ok(()),
+        raw => Err(Errno::from_raw(raw)),
+    }
+}
+
+/// Makes room for as many datagrams as the system allows, for a socket that is being flooded.
+pub(crate) fn enlarge(fd: &OwnedFd) {
+    let _ = setsockopt(fd, sockopt::RcvBuf, &(4 << 20));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_must_agree() {
+        let server: SocketAddr = "192.0.2.1:53".parse().unwrap();
+        assert!(Target::new(server, Some("192.0.2.2".parse().unwrap())).is_ok());
+        let error = Target::new(server, Some("::1".parse().unwrap())).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the source address ::1 and the server address 192.0.2.1 are not of one family: use IPv4 for both or IPv6 for both"
+        );
+        // A link-local source lives on the server's interface.
+        let server: SocketAddr = "[fe80::1%7]:53".parse().unwrap();
+        let target = Target::new(server, Some("fe80::2".parse().unwrap())).unwrap();
+        assert_eq!(target.source, Some("[fe80::2%7]:0".parse().unwrap()));
+    }
+}
