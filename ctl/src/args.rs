@@ -1,0 +1,273 @@
+//! The command line: every command, option and its help.
+//!
+//! Owns the definition alone, so that help, man pages and completions say the same. It never acts.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use agent_api::config::parse_duration;
+use agent_api::{DrainTarget, Name, RealServerId};
+use agent_core::view::Selection;
+use agent_daemon::{DEFAULT_CONFIG, DEFAULT_SOCKET, DEFAULT_STATE};
+use clap::{Parser, Subcommand};
+
+/// A drain that lasts longer than this is better given without an end.
+const LONGEST_DRAIN: Duration = Duration::from_secs(366 * 86_400);
+
+/// Shows and orders what Holdfast does on this director.
+#[derive(Debug, Parser)]
+#[command(
+    name = "holdfast",
+    version,
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 all well, 1 something is wrong or could not be done, 2 wrong command line or configuration."
+)]
+pub struct Args {
+    /// The agent's socket [default: /run/holdfast/agent.sock]
+    #[arg(long, global = true, value_name = "PATH", env = "HOLDFAST_SOCKET", hide_env_values = true)]
+    pub socket: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+impl Args {
+    /// The agent's socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.socket.clone().unwrap_or_else(|| Path::new(DEFAULT_SOCKET).to_owned())
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show virtual servers, real servers, the kernel's table and the daemons
+    Status(Status),
+    /// Check a configuration without touching anything
+    CheckConfig(CheckConfig),
+    /// Send a real server no new work
+    Drain(Drain),
+    /// End a drain
+    Undrain(Undrain),
+    /// Run the daemons in the foreground, for containers and trials
+    Run(Run),
+    /// What `run` starts first for each daemon
+    #[command(hide = true)]
+    BecomeDaemon(BecomeDaemon),
+}
+
+/// `holdfast status`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 all well; 1 something is wrong, or the agent does not answer, or NAME is not known; \
+    2 wrong command line."
+)]
+pub struct Status {
+    /// Only this: a virtual server, a real server, or VIRTUAL_SERVER/REAL_SERVER
+    #[arg(value_name = "NAME")]
+    pub name: Option<Selection>,
+    /// Print JSON (one document; with --watch one a line)
+    #[arg(long)]
+    pub json: bool,
+    /// Show it again at every change, until interrupted
+    #[arg(long)]
+    pub watch: bool,
+    /// The state file to read when the agent does not answer
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_STATE)]
+    pub state: PathBuf,
+}
+
+/// `holdfast check-config`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 no mistake; 2 mistakes, or the file can't be read.")]
+pub struct CheckConfig {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub config: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `holdfast drain`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The real server keeps the connections it has and gets no new ones. The order outlives restarts and \
+    reboots.\nExit codes: 0 in force; 1 not in force; 2 wrong command line."
+)]
+pub struct Drain {
+    /// The real server: dns1 (in every virtual server that has it) or resolver/dns1
+    #[arg(value_name = "TARGET")]
+    pub target: Target,
+    /// Why, for whoever looks at it next
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub why: String,
+    /// End it by itself after this time, as in 30m, 2h, 1d 12h
+    #[arg(long = "for", value_name = "DURATION", value_parser = drain_length)]
+    pub lasting: Option<Duration>,
+    /// Only in this virtual server
+    #[arg(long, value_name = "NAME")]
+    pub virtual_server: Option<Name>,
+    /// Do it even where no server would be left to serve
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `holdfast undrain`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 ended; 1 not ended, or nothing to end; 2 wrong command line.")]
+pub struct Undrain {
+    /// What the drain was given for: dns1 or resolver/dns1
+    #[arg(value_name = "TARGET")]
+    pub target: Target,
+    /// Only in this virtual server
+    #[arg(long, value_name = "NAME")]
+    pub virtual_server: Option<Name>,
+}
+
+/// `holdfast run`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "SIGHUP reloads, SIGTERM and SIGINT end it. The kernel's table is left as it is.\n\
+    Exit codes: 0 ended by a signal; 1 could not start; 2 wrong command line or configuration.")]
+pub struct Run {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub config: PathBuf,
+    /// Where the socket goes, and the state file too unless --state says otherwise; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub runtime_dir: Option<PathBuf>,
+    /// The state file [default: /var/lib/holdfast/state.json, or state.json in --runtime-dir]
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
+}
+
+/// `holdfast become-daemon`, which only [`Run`] calls.
+#[derive(Debug, clap::Args)]
+pub struct BecomeDaemon {
+    /// The process id of the caller
+    #[arg(long)]
+    pub parent: i32,
+    /// The program and its arguments
+    #[arg(last = true, required = true)]
+    pub command: Vec<OsString>,
+}
+
+/// A real server as an operator names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target(DrainTarget);
+
+impl std::str::FromStr for Target {
+    type Err = agent_api::NameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains('/') {
+            let id: RealServerId = text.parse()?;
+            return Ok(Self(DrainTarget {
+                virtual_server: Some(id.virtual_server),
+                real_server: id.real_server,
+            }));
+        }
+        Ok(Self(DrainTarget { virtual_server: None, real_server: text.parse()? }))
+    }
+}
+
+impl Target {
+    /// The target, narrowed to `virtual_server` where that is given.
+    ///
+    /// # Errors
+    /// Both name a virtual server, and not the same one.
+    pub fn narrowed(&self, virtual_server: Option<&Name>) -> Result<DrainTarget, String> {
+        let mut target = self.0.clone();
+        match (&target.virtual_server, virtual_server) {
+            (Some(named), Some(also)) if named != also => {
+                return Err(format!(
+                    "{target} and --virtual-server {also} contradict each other; give one of them"
+                ));
+            }
+            (None, Some(name)) => target.virtual_server = Some(name.clone()),
+            _ => {}
+        }
+        Ok(target)
+    }
+}
+
+fn drain_length(text: &str) -> Result<Duration, String> {
+    let length = parse_duration(text).map_err(|error| error.to_string())?;
+    if length < Duration::from_secs(1) {
+        return Err("a drain lasts at least one second".to_owned());
+    }
+    if length > LONGEST_DRAIN {
+        return Err(
+            "a drain ends within 366 days; leave --for out for one that stays until you end it".to_owned()
+        );
+    }
+    Ok(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(line.split('|'))
+    }
+
+    #[test]
+    fn definition_holds_together() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn good_lines_are_understood() {
+        for line in [
+            "holdfast|status",
+            "holdfast|status|resolver/dns1|--json|--watch",
+            "holdfast|--socket|/tmp/a|status",
+            "holdfast|status|--socket|/tmp/a",
+            "holdfast|check-config|--config|x.toml|--json",
+            "holdfast|drain|dns1|--why|kernel update|--for|2h",
+            "holdfast|drain|dns1|--for|1d 12h|--force",
+            "holdfast|undrain|resolver/dns1",
+            "holdfast|run|--config|x|--runtime-dir|/tmp/x|--state|/tmp/y",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err().map(|e| e.to_string()));
+        }
+    }
+
+    #[test]
+    fn bad_lines_are_refused() {
+        for line in [
+            "holdfast",
+            "holdfast|stat",
+            "holdfast|drain",
+            "holdfast|drain|",
+            "holdfast|drain|a/b/c",
+            "holdfast|drain|dns1|--for|5",
+            "holdfast|drain|dns1|--for|-5s",
+            "holdfast|drain|dns1|--for|500ms",
+            "holdfast|drain|dns1|--for|400d",
+            "holdfast|drain|dns 1",
+            "holdfast|drain|dns1|dns2",
+            "holdfast|status|\u{1b}[31m",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn targets_are_narrowed() {
+        let name: Name = "resolver".parse().unwrap();
+        let other: Name = "mail".parse().unwrap();
+        let plain: Target = "dns1".parse().unwrap();
+        let pair: Target = "resolver/dns1".parse().unwrap();
+        assert_eq!(plain.narrowed(None).unwrap().to_string(), "dns1");
+        assert_eq!(plain.narrowed(Some(&name)).unwrap().to_string(), "resolver/dns1");
+        assert_eq!(pair.narrowed(None).unwrap().to_string(), "resolver/dns1");
+        assert_eq!(pair.narrowed(Some(&name)).unwrap().to_string(), "resolver/dns1");
+        assert!(pair.narrowed(Some(&other)).unwrap_err().contains("contradict"));
+    }
+}

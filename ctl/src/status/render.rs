@@ -1,0 +1,293 @@
+//! The view as text for people.
+//!
+//! Owns the layout of `holdfast status`: the judgement first, then each virtual server, then what is behind it. It
+//! fits into 80 columns unless names or addresses are long. All texts from elsewhere go through [`crate::text`].
+
+use std::fmt::Write as _;
+
+use agent_api::Verdict;
+use agent_core::view::{
+    DaemonStatus, DaemonView, DrainView, InTable, KernelStatus, Level, RealServerView, View,
+    VirtualServerView,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::output::Style;
+use crate::text::{Colour, Columns, Word, harmless, latency, length, wrapped};
+
+/// So many reasons are spelled out; the rest is counted.
+const REASONS: usize = 10;
+/// So many of the latest events are shown.
+const EVENTS: usize = 5;
+
+/// The text of `view`.
+pub fn render(view: &View, style: &Style) -> String {
+    let mut out = String::new();
+    head(view, style, &mut out);
+    for pool in &view.virtual_servers {
+        virtual_server(pool, view.generated_at, style, &mut out);
+    }
+    drains(view, style, &mut out);
+    behind(view, style, &mut out);
+    events(view, style, &mut out);
+    out
+}
+
+fn level_word(level: Level) -> Word {
+    let colour = match level {
+        Level::Ok => Colour::Green,
+        Level::Warning => Colour::Yellow,
+        Level::Unknown => Colour::Magenta,
+        Level::Critical => Colour::Red,
+    };
+    Word::coloured(level.as_str(), colour)
+}
+
+fn heading(text: &str, style: &Style, out: &mut String) {
+    let _ = writeln!(out, "\n{}", Word::coloured(text, Colour::Bold).painted(style.colours));
+}
+
+fn head(view: &View, style: &Style, out: &mut String) {
+    let _ = writeln!(out, "holdfast: {}", level_word(view.status).painted(style.colours));
+    // That all of it is old news comes before the news.
+    let (old, rest): (Vec<_>, Vec<_>) = view.reasons.iter().partition(|reason| reason.code == "agent_silent");
+    for reason in old.iter().chain(rest.iter()).take(REASONS) {
+        out.push_str(&wrapped(&harmless(&reason.text), 2, style.width));
+    }
+    let more = view.reasons.len().saturating_sub(REASONS);
+    if more > 0 {
+        let _ = writeln!(out, "  and {more} more, see below");
+    }
+}
+
+fn ago(at: Timestamp, now: Timestamp) -> String {
+    length(now.duration_since(at).max(SignedDuration::ZERO))
+}
+
+fn clock(at: Timestamp, style: &Style) -> String {
+    at.to_zoned(style.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+fn virtual_server(pool: &VirtualServerView, now: Timestamp, style: &Style, out: &mut String) {
+    let mut counts = format!("{} of {} up", pool.up, pool.total);
+    for (count, what) in [
+        (pool.degraded, "degraded"),
+        (pool.down, "down"),
+        (pool.unknown, "unknown"),
+        (pool.drained, "drained"),
+    ] {
+        if count > 0 {
+            let _ = write!(counts, ", {count} {what}");
+        }
+    }
+    if pool.fail_open {
+        counts.push_str(", fails open");
+    }
+    let name = Word::coloured(pool.name.as_str(), Colour::Bold).painted(style.colours);
+    let _ = writeln!(out, "\n{name}  {}  {counts}", level_word(pool.status).painted(style.colours));
+    if pool.services.is_empty() {
+        out.push_str(&wrapped("its services are not reported by lvsd", 2, style.width));
+    }
+    let mut services = Columns::default();
+    for service in &pool.services {
+        let strangers = service
+            .unconfigured
+            .iter()
+            .map(|to| {
+                format!(
+                    "also goes to {} with weight {}, which is no real server of ours",
+                    to.address, to.weight
+                )
+            })
+            .collect();
+        services
+            .row(vec![Word::plain(&service.service.to_string()), Word::plain(&service.scheduler)], strangers);
+    }
+    out.push_str(&services.text(2, style.width, style.colours));
+    let mut servers = Columns::default();
+    let titles = ["server", "address", "verdict", "for", "weight", "latency"];
+    servers.row(titles.map(|title| Word::coloured(title, Colour::Bold)).to_vec(), Vec::new());
+    for server in &pool.real_servers {
+        servers.row(cells(server, now), remarks(server, now));
+    }
+    out.push_str(&servers.text(2, style.width, style.colours));
+}
+
+fn cells(server: &RealServerView, now: Timestamp) -> Vec<Word> {
+    let mut verdict = server.verdict.as_str().to_owned();
+    if let Some(known) = &server.last_known {
+        let _ = write!(verdict, " (was {})", known.verdict);
+    }
+    let mut colour = match server.verdict {
+        Verdict::Up => Colour::Green,
+        Verdict::Degraded => Colour::Yellow,
+        Verdict::Down => Colour::Red,
+        Verdict::Unknown => Colour::Magenta,
+    };
+    if server.drain.is_some() {
+        verdict.push_str(", drained");
+        colour = Colour::Yellow;
+    }
+    vec![
+        Word::plain(server.name.as_str()),
+        Word::plain(&server.address.map_or_else(|| "-".to_owned(), |address| address.to_string())),
+        Word::coloured(&verdict, colour),
+        Word::plain(&server.since.map_or_else(|| "-".to_owned(), |since| ago(since, now))),
+        Word::plain(&weight(server)),
+        Word::plain(&server.latency_us.map_or_else(|| "-".to_owned(), latency)),
+    ]
+}
+
+/// `100`; `100, 50` where services differ; `out` where it is not in the table; with a question mark where that is old news.
+fn weight(server: &RealServerView) -> String {
+    let mut weights: Vec<String> = Vec::new();
+    for destination in &server.destinations {
+        let weight = destination.weight.to_string();
+        if !weights.contains(&weight) {
+            weights.push(weight);
+        }
+    }
+    match server.in_table {
+        InTable::Yes => weights.join(", "),
+        InTable::Partly => format!("{}, out", weights.join(", ")),
+        InTable::No => "out".to_owned(),
+        InTable::Unknown if weights.is_empty() => "?".to_owned(),
+        InTable::Unknown => format!("{}?", weights.join(", ")),
+    }
+}
+
+fn reason_of(cause: Option<&str>, detail: &str) -> Option<String> {
+    match (cause, detail) {
+        (None, "") => None,
+        (None, detail) => Some(detail.to_owned()),
+        (Some(cause), "") => Some(cause.to_owned()),
+        (Some(cause), detail) => Some(format!("{cause}: {detail}")),
+    }
+}
+
+fn remarks(server: &RealServerView, now: Timestamp) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if let Some(known) = &server.last_known {
+        let mut text =
+            format!("was {} for {}", known.verdict, ago(known.since, known.heard_at.unwrap_or(now)));
+        if let Some(heard_at) = known.heard_at {
+            let _ = write!(text, " when last heard of, {} ago", ago(heard_at, now));
+        }
+        if let Some(why) = reason_of(known.cause.as_deref(), &known.detail) {
+            let _ = write!(text, ": {why}");
+        }
+        remarks.push(text);
+        return remarks;
+    }
+    remarks.extend(reason_of(server.cause.as_deref(), &server.detail));
+    let probes = if server.in_a_row == 1 {
+        "the latest probe".to_owned()
+    } else {
+        format!("the latest {} probes", server.in_a_row)
+    };
+    match server.verdict {
+        Verdict::Up if !server.passing && server.in_a_row > 0 => remarks.push(format!("{probes} failed")),
+        Verdict::Down if server.passing => remarks.push(format!("{probes} passed")),
+        _ => {}
+    }
+    remarks
+}
+
+fn drains(view: &View, style: &Style, out: &mut String) {
+    if view.drains.is_empty() {
+        return;
+    }
+    heading("drains", style, out);
+    for order in &view.drains {
+        let mut text =
+            format!("{}: {}", order.drain.target, drain_text(&order.drain, view.generated_at, style));
+        if order.real_servers.is_empty() {
+            text.push_str(" (no real server of that name is known)");
+        }
+        let _ = write!(text, "; end it with: holdfast undrain {}", order.drain.target);
+        out.push_str(&wrapped(&harmless(&text), 2, style.width));
+    }
+}
+
+/// `by alice since 2026-11-20 01:00:00, until 2026-11-20 03:00:00 (in 1h 20m): kernel update`.
+pub fn drain_text(drain: &DrainView, now: Timestamp, style: &Style) -> String {
+    let mut text = format!("by {} since {}, ", drain.who, clock(drain.since, style));
+    match drain.until {
+        Some(until) => {
+            let left = length(until.duration_since(now).max(SignedDuration::ZERO));
+            let _ = write!(text, "until {} (in {left})", clock(until, style));
+        }
+        None => text.push_str("until somebody ends it"),
+    }
+    if !drain.why.is_empty() {
+        let _ = write!(text, ": {}", drain.why);
+    }
+    text
+}
+
+fn behind(view: &View, style: &Style, out: &mut String) {
+    heading("behind it", style, out);
+    let mut rows = Columns::default();
+    let kernel = &view.kernel;
+    let (word, colour) = match kernel.status {
+        KernelStatus::Present => ("present", Colour::Green),
+        KernelStatus::Missing => ("missing", Colour::Red),
+        KernelStatus::Unusable => ("unusable", Colour::Red),
+        KernelStatus::Unknown => ("unknown", Colour::Magenta),
+    };
+    let facts = match (&kernel.version, &kernel.cause) {
+        (Some(version), _) => {
+            let mut facts = format!("version {version}, {} edits", kernel.edits);
+            if kernel.drift_mended > 0 {
+                let _ = write!(facts, ", {} changes by others undone", kernel.drift_mended);
+            }
+            if kernel.foreign_services > 0 {
+                let _ = write!(facts, ", {} services of others", kernel.foreign_services);
+            }
+            facts
+        }
+        (None, Some(cause)) => cause.clone(),
+        (None, None) => String::new(),
+    };
+    rows.row(vec![Word::plain("kernel ipvs"), Word::coloured(word, colour), Word::plain(&facts)], Vec::new());
+    for daemon in &view.daemons {
+        rows.row(daemon_cells(daemon, view.generated_at), Vec::new());
+    }
+    out.push_str(&rows.text(2, style.width, style.colours));
+}
+
+fn daemon_cells(daemon: &DaemonView, now: Timestamp) -> Vec<Word> {
+    let (word, colour) = match daemon.status {
+        DaemonStatus::Connected => ("connected", Colour::Green),
+        DaemonStatus::Disconnected => ("disconnected", Colour::Yellow),
+        DaemonStatus::Silent => ("silent", Colour::Magenta),
+        DaemonStatus::NeverHeard => ("never heard", Colour::Magenta),
+    };
+    let mut facts = Vec::new();
+    if let Some(at) = daemon.heard_at {
+        facts.push(format!("heard {} ago", ago(at, now)));
+    }
+    if let Some(version) = &daemon.version {
+        facts.push(format!("version {version}"));
+    }
+    if let Some(pid) = daemon.pid {
+        facts.push(format!("pid {pid}"));
+    }
+    if let Some(config) = &daemon.config {
+        let differs = if daemon.config_agrees == Some(false) { " (differs)" } else { "" };
+        facts.push(format!("configuration {config}{differs}"));
+    }
+    vec![Word::plain(daemon.name), Word::coloured(word, colour), Word::plain(&facts.join(", "))]
+}
+
+fn events(view: &View, style: &Style, out: &mut String) {
+    if view.events.is_empty() {
+        return;
+    }
+    heading("latest events", style, out);
+    for event in view.events.iter().skip(view.events.len().saturating_sub(EVENTS)) {
+        let what = &event.what;
+        let text = format!("{} {}: {}", clock(what.at, style), what.kind.as_str(), what.text);
+        out.push_str(&wrapped(&harmless(&text), 2, style.width));
+    }
+}
