@@ -1,10 +1,12 @@
 //! What the agent thinks, without hands: merging reports, planning the kernel table, finding the difference.
 //!
-//! Owns the [`ledger`] (reports into state), the [`plan`] (facts and configuration into the wanted table), the
-//! [`diff`] (wanted minus actual into edits) and the [`view`] (state into what people read). No I/O, no clock.
+//! Owns the [`ledger`] (reports into state), the [`blueprint`] (the configuration as kernel objects), the [`plan`]
+//! (facts into the wanted table), the [`diff`] (wanted minus actual into edits) and the [`view`] (state into what
+//! people read). No I/O, no clock.
 
 #![forbid(unsafe_code)]
 
+pub mod blueprint;
 pub mod diff;
 pub mod ledger;
 pub mod plan;

@@ -1,1 +1,169 @@
 //! Facts and configuration into the wanted table.
+//!
+//! Owns the one place where a verdict becomes a weight: who is in the table, with what weight, and why. A pure function of
+//! the configuration, the verdicts, the operators' orders, the time and the kernel's table. The kernel's table matters only
+//! where a verdict is unknown (what is there is held) and for services that are to go. It never edits anything.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use agent_api::section::CheckSection;
+use agent_api::{Name, Orders, RealServerHealth, Verdict};
+use agent_ipvs::{Destination, DestinationKey, ServiceEntry, ServiceKey, Table, Weight};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::blueprint::{Blueprint, Member, Pool};
+
+#[cfg(test)]
+mod tests;
+
+/// Facts of a reporter that was not heard for longer than this are worth nothing: its verdicts count as unknown.
+pub const SILENCE: SignedDuration = SignedDuration::from_secs(30);
+
+/// What a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The configuration, as kernel objects.
+    pub blueprint: &'a Blueprint,
+    /// `checkd`'s section, as last heard; absent before anything was heard.
+    pub checks: Option<&'a CheckSection>,
+    /// The operators' orders, as last heard; absent before anything was heard.
+    pub orders: Option<&'a Orders>,
+    /// The kernel's table.
+    pub actual: &'a Table,
+    /// Services that are known to be ours from before: they go when the configuration no longer has them.
+    pub ours: &'a BTreeSet<ServiceKey>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// The wanted table, and what there is to say about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Our services as they should be.
+    pub wanted: Table,
+    /// Services that should go: ours of a former configuration or, where all are claimed, anybody's.
+    pub surplus: BTreeSet<ServiceKey>,
+    /// How many services of others are left alone.
+    pub foreign: usize,
+    /// Virtual servers where `min_serving` keeps servers in the table that are down, with how many it keeps.
+    pub fail_open: BTreeMap<Name, usize>,
+}
+
+/// What is to become of one real server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the table with its configured weight.
+    Serving,
+    /// In the table with weight 0: what it holds may end, nothing new comes.
+    Draining,
+    /// As the kernel has it.
+    Held,
+    /// In or out as the kernel has it, and with weight 0.
+    HeldDraining,
+    /// Not in the table.
+    Out,
+}
+
+/// Makes the plan.
+#[must_use]
+pub fn plan(facts: &Facts<'_>) -> Plan {
+    let mut plan = Plan::default();
+    for pool in &facts.blueprint.pools {
+        let (places, kept) = places(facts, pool);
+        if kept > 0 {
+            plan.fail_open.insert(pool.name.clone(), kept);
+        }
+        for (index, service) in pool.services.iter().enumerate() {
+            let mut entry = ServiceEntry::new(*service);
+            for (member, place) in pool.members.iter().zip(&places) {
+                let Some(configured) = member.destinations.get(index) else { continue };
+                let present = destination(facts.actual, service.key(), &configured.key);
+                if let Some(weight) = weight(*place, configured.weight, present.map(|there| there.weight)) {
+                    let destination = Destination { weight, ..*configured };
+                    entry.destinations.insert(destination.key, destination);
+                }
+            }
+            plan.wanted.insert(*service.key(), entry);
+        }
+    }
+    for key in facts.actual.keys().filter(|key| !plan.wanted.contains_key(key)) {
+        if facts.ours.contains(key) || facts.blueprint.adopt == agent_api::config::Adopt::Exclusive {
+            plan.surplus.insert(*key);
+        } else {
+            plan.foreign += 1;
+        }
+    }
+    plan
+}
+
+/// What `checkd` says of a real server, as far as it can still be trusted.
+fn health<'a>(facts: &Facts<'a>, member: &Member) -> Option<&'a RealServerHealth> {
+    let checks = facts.checks?;
+    let age = facts.now.duration_since(checks.heard_at?);
+    if age > SILENCE { None } else { checks.items.get(&member.id) }
+}
+
+/// The place of each member, in order, and how many of them only `min_serving` keeps.
+fn places(facts: &Facts<'_>, pool: &Pool) -> (Vec<Place>, usize) {
+    let mut places = Vec::with_capacity(pool.members.len());
+    let mut fallen = Vec::new();
+    let mut serving = 0;
+    for (index, member) in pool.members.iter().enumerate() {
+        let drained = facts.orders.is_some_and(|orders| orders.drain_of(&member.id, facts.now).is_some());
+        let health = health(facts, member);
+        let place = match (health.map_or(Verdict::Unknown, |health| health.verdict), drained) {
+            (Verdict::Up | Verdict::Degraded, false) => Place::Serving,
+            (Verdict::Up | Verdict::Degraded, true) => Place::Draining,
+            (Verdict::Unknown, false) => Place::Held,
+            (Verdict::Unknown, true) => Place::HeldDraining,
+            (Verdict::Down, _) => Place::Out,
+        };
+        // A real server that is configured with weight 0 serves nobody, whatever its verdict.
+        let can_serve = member.destinations.iter().all(|configured| configured.weight > Weight::ZERO);
+        if can_serve
+            && (place == Place::Serving || (place == Place::Held && is_serving(facts.actual, pool, member)))
+        {
+            serving += 1;
+        }
+        if let (Place::Out, false, true, Some(health)) = (place, drained, can_serve, health) {
+            fallen.push((Reverse(health.since), index));
+        }
+        places.push(place);
+    }
+    // Fail open. Who fell last has the best chance to work still; of equals, who comes first in the file.
+    fallen.sort_unstable();
+    let kept = pool.min_serving.saturating_sub(serving).min(fallen.len());
+    for (_, index) in fallen.into_iter().take(kept) {
+        if let Some(place) = places.get_mut(index) {
+            *place = Place::Serving;
+        }
+    }
+    (places, kept)
+}
+
+/// Whether the kernel sends new work to `member` in every service of its pool.
+fn is_serving(actual: &Table, pool: &Pool, member: &Member) -> bool {
+    pool.services.iter().zip(&member.destinations).all(|(service, configured)| {
+        destination(actual, service.key(), &configured.key).is_some_and(|there| there.weight > Weight::ZERO)
+    })
+}
+
+fn destination<'a>(table: &'a Table, service: &ServiceKey, key: &DestinationKey) -> Option<&'a Destination> {
+    table.get(service)?.destinations.get(key)
+}
+
+/// The weight that `place` means, or none if the real server is not to be in the table.
+///
+/// Holding keeps a server in or out. One that is in gets its configured weight, unless it was silenced with 0: to
+/// give it work again would be to admit it unseen.
+fn weight(place: Place, configured: Weight, present: Option<Weight>) -> Option<Weight> {
+    match (place, present) {
+        (Place::Serving, _) => Some(configured),
+        (Place::Draining, _) | (Place::HeldDraining, Some(_)) | (Place::Held, Some(Weight::ZERO)) => {
+            Some(Weight::ZERO)
+        }
+        (Place::Held, Some(_)) => Some(configured),
+        (Place::Held | Place::HeldDraining, None) | (Place::Out, _) => None,
+    }
+}

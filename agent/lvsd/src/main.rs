@@ -1,2 +1,45 @@
-//! To be written.
-fn main() {}
+//! `lvsd`: keeps the kernel's IPVS table as the facts demand.
+//!
+//! Owns the table and nothing else. It reads verdicts and orders from the agent, compares the whole table with what they
+//! ask for once a second and whenever they change, and writes the difference. It never flushes, never obeys a command, and
+//! leaves the table as it is when it ends.
+
+#![forbid(unsafe_code)]
+
+mod daemon;
+mod kernel;
+mod reconcile;
+mod report;
+mod settings;
+
+use std::process::ExitCode;
+
+use agent_daemon::{Common, DEFAULT_STATE};
+use clap::Parser;
+
+/// Keeps the kernel's IPVS table as the configuration and the verdicts of the checks demand.
+#[derive(Debug, Parser)]
+#[command(name = "lvsd", version, about, max_term_width = 100)]
+struct Args {
+    #[command(flatten)]
+    common: Common,
+    /// The agent's state file, read at the start when the agent does not answer.
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_STATE)]
+    state: std::path::PathBuf,
+    /// Print the edits that the next pass would make, in ipvsadm's words, and end. Changes nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => error.exit(),
+    };
+    agent_daemon::init_logging(args.common.log_level);
+    agent_daemon::run(|| {
+        let start =
+            daemon::Start { config: args.common.config, socket: args.common.socket, state: args.state };
+        if args.dry_run { daemon::dry_run(&start) } else { daemon::run(start) }
+    })
+}

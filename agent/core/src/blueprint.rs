@@ -1,0 +1,153 @@
+//! The configuration as kernel objects: every service and every destination that could ever be in the table.
+//!
+//! Owns the translation from the configuration's words to the kernel's, done once when a configuration is loaded. What
+//! the kernel could not hold is found here, before anything runs. It knows nothing of verdicts: that is [`crate::plan`].
+
+use std::net::IpAddr;
+
+use agent_api::config::{
+    Adopt, Config, Forwarding, RealServer, Scheduling, Service as ConfiguredService, VirtualServer,
+};
+use agent_api::{Name, Protocol, RealServerId, ServiceAddress};
+use agent_ipvs::{
+    Destination, DestinationKey, Flags, Granularity, Persistence, Scheduler, Service, ServiceKey, ValueError,
+    Weight,
+};
+
+/// A part of the configuration that the kernel could not hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("virtual server {virtual_server}: {source}")]
+pub struct BlueprintError {
+    /// The virtual server.
+    pub virtual_server: Name,
+    /// What is wrong.
+    pub source: ValueError,
+}
+
+/// All pools of a configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Blueprint {
+    /// One for each virtual server.
+    pub pools: Vec<Pool>,
+    /// What becomes of services that are in no pool.
+    pub adopt: Adopt,
+}
+
+/// One virtual server: its kernel services and who may serve them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pool {
+    /// The virtual server.
+    pub name: Name,
+    /// Its kernel services.
+    pub services: Vec<Service>,
+    /// How many members must stay in the table.
+    pub min_serving: usize,
+    /// Its real servers.
+    pub members: Vec<Member>,
+}
+
+/// One real server of a pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Which one.
+    pub id: RealServerId,
+    /// Its destination in each of the pool's services, in their order, with the configured weight.
+    pub destinations: Vec<Destination>,
+}
+
+impl Blueprint {
+    /// Translates `config`.
+    ///
+    /// # Errors
+    /// The kernel could not hold a part of it.
+    pub fn of(config: &Config) -> Result<Self, BlueprintError> {
+        let pools = config.virtual_servers.iter().map(|virtual_server| {
+            pool(virtual_server)
+                .map_err(|source| BlueprintError { virtual_server: virtual_server.name.clone(), source })
+        });
+        Ok(Self { pools: pools.collect::<Result<_, _>>()?, adopt: config.lvs.adopt })
+    }
+}
+
+/// The kernel's key of one of our services.
+///
+/// # Errors
+/// The address is none that a service can have.
+pub fn service_key(service: ServiceAddress) -> Result<ServiceKey, ValueError> {
+    let protocol = match service.protocol {
+        Protocol::Tcp => agent_ipvs::Protocol::Tcp,
+        Protocol::Udp => agent_ipvs::Protocol::Udp,
+    };
+    ServiceKey::new(protocol, service.address.ip(), service.address.port())
+}
+
+/// The other way round; none for services that the configuration has no words for.
+#[must_use]
+pub fn service_address(key: &ServiceKey) -> Option<ServiceAddress> {
+    let ServiceKey::Address { protocol, address, port } = *key else { return None };
+    let protocol = match protocol {
+        agent_ipvs::Protocol::Tcp => Protocol::Tcp,
+        agent_ipvs::Protocol::Udp => Protocol::Udp,
+        _ => return None,
+    };
+    Some(ServiceAddress { protocol, address: (address, port).into() })
+}
+
+fn pool(virtual_server: &VirtualServer) -> Result<Pool, ValueError> {
+    let services = virtual_server.service_addresses().map(|address| {
+        let service = service(address, &virtual_server.scheduling)?;
+        service.check()?;
+        Ok(service)
+    });
+    let services = services.collect::<Result<Vec<_>, ValueError>>()?;
+    let members = virtual_server.real_servers.iter().map(|real_server| {
+        let destinations = virtual_server.services.iter().zip(&services).map(|(configured, service)| {
+            let destination = destination(real_server, *configured)?;
+            service.check_destination(&destination)?;
+            Ok(destination)
+        });
+        let destinations = destinations.collect::<Result<_, ValueError>>()?;
+        Ok(Member { id: virtual_server.id_of(real_server), destinations })
+    });
+    Ok(Pool {
+        name: virtual_server.name.clone(),
+        min_serving: virtual_server.min_serving(),
+        members: members.collect::<Result<_, ValueError>>()?,
+        services,
+    })
+}
+
+fn service(address: ServiceAddress, scheduling: &Scheduling) -> Result<Service, ValueError> {
+    let mut service = Service::new(service_key(address)?, Scheduler::new(&scheduling.scheduler)?);
+    for (bit, flag) in [1, 2, 4].into_iter().zip(Flags::SCHEDULER) {
+        if scheduling.flags & bit != 0 {
+            service.flags = service.flags.with(flag);
+        }
+    }
+    if scheduling.one_packet && address.protocol == Protocol::Udp {
+        service.flags = service.flags.with(Flags::ONE_PACKET);
+    }
+    if let Some(persistence) = scheduling.persistence {
+        let granularity = match address.address.ip() {
+            IpAddr::V4(_) => {
+                let host_bits = 32_u32.saturating_sub(u32::from(persistence.prefix));
+                Granularity::mask(u32::MAX.checked_shl(host_bits).unwrap_or(0).into())?
+            }
+            IpAddr::V6(_) => Granularity::prefix(persistence.prefix)?,
+        };
+        let seconds = u32::try_from(persistence.timeout.as_secs()).unwrap_or(u32::MAX);
+        service.set_persistence(Some(Persistence::new(seconds, granularity)?))?;
+    }
+    Ok(service)
+}
+
+fn destination(real_server: &RealServer, service: ConfiguredService) -> Result<Destination, ValueError> {
+    let target = real_server.destination(service);
+    let forwarding = match real_server.forwarding {
+        Forwarding::Direct => agent_ipvs::Forwarding::Direct,
+        Forwarding::Tunnel => agent_ipvs::Forwarding::TUNNEL,
+        Forwarding::Nat => agent_ipvs::Forwarding::Masquerade,
+    };
+    let key = DestinationKey::new(target.ip(), target.port());
+    Ok(Destination::new(key, forwarding, Weight::new(real_server.weight)?))
+}

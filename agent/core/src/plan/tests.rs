@@ -1,0 +1,281 @@
+use agent_api::config::{Source, parse};
+use agent_api::{CheckSection, Drain, DrainTarget, Orders, RealServerHealth, RealServerId, Verdict};
+use agent_ipvs::{Protocol, ServiceKey, Table};
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+use super::*;
+use crate::diff::diff;
+
+const CONFIG: &str = r#"
+[[virtual_server]]
+name = "resolver"
+address = "10.0.0.1"
+services = ["udp/53", "tcp/53"]
+scheduler = "wrr"
+min_serving = "MIN%"
+  [virtual_server.check.dns]
+  qname = "resolve.test"
+  [[virtual_server.real_server]]
+  name = "a"
+  address = "10.1.0.1"
+  weight = 10
+  [[virtual_server.real_server]]
+  name = "b"
+  address = "10.1.0.2"
+  weight = 20
+  [[virtual_server.real_server]]
+  name = "c"
+  address = "10.1.0.3"
+  weight = 30
+  [[virtual_server.real_server]]
+  name = "d"
+  address = "10.1.0.4"
+  weight = 0
+"#;
+
+const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+fn blueprint(min_serving: u8) -> Blueprint {
+    let text = CONFIG.replace("MIN", &min_serving.to_string());
+    let config = parse(&[Source { path: "t.toml".into(), text }]).expect("the test's configuration is good");
+    Blueprint::of(&config).expect("the kernel can hold it")
+}
+
+fn id(name: &str) -> RealServerId {
+    format!("resolver/{name}").parse().unwrap()
+}
+
+/// Verdicts by server, each with the seconds since it changed.
+fn checks(verdicts: &[(&str, Verdict, i64)]) -> CheckSection {
+    let items = verdicts.iter().map(|&(name, verdict, age)| {
+        let health = RealServerHealth {
+            verdict,
+            since: NOW - SignedDuration::from_secs(age),
+            address: "10.1.0.1:53".parse().unwrap(),
+            cause: None,
+            detail: String::new(),
+            in_a_row: 1,
+            passing: verdict.passes(),
+            latency_us: None,
+        };
+        (id(name), health)
+    });
+    CheckSection { heard_at: Some(NOW), connected: true, items: items.collect(), ..CheckSection::default() }
+}
+
+fn drains(names: &[&str]) -> Orders {
+    let drains = names.iter().map(|name| Drain {
+        target: DrainTarget { virtual_server: None, real_server: name.parse().unwrap() },
+        who: "root".into(),
+        why: String::new(),
+        since: NOW,
+        until: Some(NOW + SignedDuration::from_secs(60)),
+    });
+    Orders { drains: drains.collect() }
+}
+
+struct Case {
+    blueprint: Blueprint,
+    checks: Option<CheckSection>,
+    orders: Option<Orders>,
+    actual: Table,
+    ours: BTreeSet<ServiceKey>,
+    now: Timestamp,
+}
+
+impl Case {
+    fn new(min_serving: u8, verdicts: &[(&str, Verdict, i64)]) -> Self {
+        Self {
+            blueprint: blueprint(min_serving),
+            checks: Some(checks(verdicts)),
+            orders: None,
+            actual: Table::new(),
+            ours: BTreeSet::new(),
+            now: NOW,
+        }
+    }
+
+    fn plan(&self) -> Plan {
+        plan(&Facts {
+            blueprint: &self.blueprint,
+            checks: self.checks.as_ref(),
+            orders: self.orders.as_ref(),
+            actual: &self.actual,
+            ours: &self.ours,
+            now: self.now,
+        })
+    }
+
+    /// `a=10 b=0`: who is in the UDP service with what weight; the TCP service must agree.
+    fn shown(&self) -> String {
+        show(&self.plan().wanted)
+    }
+}
+
+fn show(table: &Table) -> String {
+    let weights = |protocol| {
+        let key = ServiceKey::new(protocol, "10.0.0.1".parse().unwrap(), 53).unwrap();
+        let shown = table[&key].destinations.values().map(|destination| {
+            let name = match destination.key.address.to_string().as_str() {
+                "10.1.0.1" => "a",
+                "10.1.0.2" => "b",
+                "10.1.0.3" => "c",
+                "10.1.0.4" => "d",
+                other => panic!("{other} was never configured"),
+            };
+            format!("{name}={}", destination.weight)
+        });
+        shown.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(weights(Protocol::Udp), weights(Protocol::Tcp), "both services of a pool go together");
+    weights(Protocol::Udp)
+}
+
+use Verdict::{Degraded, Down, Unknown, Up};
+
+#[test]
+fn verdicts_become_weights() {
+    let case = Case::new(0, &[("a", Up, 9), ("b", Down, 9), ("c", Degraded, 9), ("d", Up, 9)]);
+    assert_eq!(case.shown(), "a=10 c=30 d=0");
+}
+
+#[test]
+fn what_is_unknown_is_held_as_the_kernel_has_it() {
+    let mut case = Case::new(0, &[("a", Up, 9), ("b", Up, 9)]);
+    case.actual = case.plan().wanted;
+    case.checks = Some(checks(&[("a", Unknown, 1)]));
+    assert_eq!(case.shown(), "a=10 b=20", "in stays in, unseen stays out");
+    case.checks = None;
+    assert_eq!(case.shown(), "a=10 b=20", "nothing heard changes nothing");
+    case.checks = Some(checks(&[("a", Down, 9), ("b", Down, 9), ("c", Up, 9)]));
+    case.now = NOW + SILENCE + SignedDuration::from_secs(1);
+    assert_eq!(case.shown(), "a=10 b=20", "old verdicts count as unknown");
+    case.now = NOW + SILENCE;
+    assert_eq!(case.shown(), "c=30", "not yet too old");
+}
+
+#[test]
+fn a_held_server_gets_its_configured_weight_unless_it_was_silenced() {
+    let mut case = Case::new(0, &[("a", Up, 9), ("b", Up, 9)]);
+    case.orders = Some(drains(&["b"]));
+    case.actual = case.plan().wanted;
+    for entry in case.actual.values_mut() {
+        for destination in entry.destinations.values_mut() {
+            if destination.weight > Weight::ZERO {
+                destination.weight = Weight::new(7).unwrap();
+            }
+        }
+    }
+    case.checks = None;
+    case.orders = None;
+    assert_eq!(case.shown(), "a=10 b=0");
+}
+
+#[test]
+fn a_drain_takes_the_weight_and_leaves_the_server_in() {
+    let mut case = Case::new(0, &[("a", Up, 9), ("b", Down, 9), ("c", Up, 9)]);
+    case.orders = Some(drains(&["a", "b"]));
+    assert_eq!(case.shown(), "a=0 c=30", "a drained server that is down is out");
+    case.now = NOW + SignedDuration::from_secs(60);
+    case.checks.as_mut().unwrap().heard_at = Some(case.now);
+    assert_eq!(case.shown(), "a=10 c=30", "the drain's time is over");
+}
+
+#[test]
+fn a_drain_that_begins_while_the_server_is_unknown_silences_it() {
+    let mut case = Case::new(0, &[("a", Up, 9)]);
+    case.actual = case.plan().wanted;
+    case.checks = None;
+    case.orders = Some(drains(&["a", "b"]));
+    assert_eq!(case.shown(), "a=0", "what was out is not let in to be drained");
+}
+
+#[test]
+fn fails_open_with_those_that_fell_last() {
+    let verdicts = [("a", Down, 30), ("b", Down, 10), ("c", Down, 20), ("d", Down, 40)];
+    assert_eq!(Case::new(0, &verdicts).shown(), "", "without min_serving all go");
+    let case = Case::new(25, &verdicts);
+    assert_eq!(case.shown(), "b=20");
+    assert_eq!(case.plan().fail_open.values().copied().collect::<Vec<_>>(), [1]);
+    assert_eq!(Case::new(26, &verdicts).shown(), "b=20 c=30", "a share is rounded up");
+    let some = Case::new(50, &[("a", Up, 9), ("b", Down, 10), ("c", Down, 20), ("d", Down, 40)]);
+    assert_eq!(some.shown(), "a=10 b=20");
+    let enough = Case::new(50, &[("a", Up, 9), ("b", Up, 10), ("c", Down, 20), ("d", Down, 40)]);
+    assert_eq!((enough.shown().as_str(), enough.plan().fail_open.len()), ("a=10 b=20", 0));
+}
+
+#[test]
+fn failing_open_never_lets_in_a_drained_server() {
+    let mut case = Case::new(100, &[("a", Down, 1), ("b", Down, 2), ("c", Up, 3), ("d", Up, 3)]);
+    case.orders = Some(drains(&["a"]));
+    assert_eq!(case.shown(), "b=20 c=30 d=0");
+}
+
+#[test]
+fn services_of_others_are_left_alone_unless_all_are_claimed() {
+    let mut case = Case::new(0, &[]);
+    let foreign = ServiceKey::new(Protocol::Tcp, "10.9.9.9".parse().unwrap(), 80).unwrap();
+    let former = ServiceKey::new(Protocol::Udp, "10.9.9.9".parse().unwrap(), 53).unwrap();
+    for key in [foreign, former] {
+        let service = agent_ipvs::Service::new(key, agent_ipvs::Scheduler::RR);
+        case.actual.insert(key, ServiceEntry::new(service));
+    }
+    case.ours.insert(former);
+    let named = case.plan();
+    assert_eq!((named.surplus, named.foreign), ([former].into(), 1));
+    case.blueprint.adopt = agent_api::config::Adopt::Exclusive;
+    let exclusive = case.plan();
+    assert_eq!((exclusive.surplus, exclusive.foreign), ([foreign, former].into(), 0));
+}
+
+fn any_verdict() -> impl Strategy<Value = Verdict> {
+    prop::sample::select(Verdict::ALL.to_vec())
+}
+
+proptest! {
+    /// Over random histories of verdicts and drains: applying the difference gives the wanted table, a second pass wants
+    /// nothing more, the pool is never below `min_serving` because of us, and unknown changes no membership.
+    #[test]
+    fn passes_converge_and_keep_their_promises(
+        min in 0u8..=100,
+        history in prop::collection::vec(
+            prop::collection::vec((any_verdict(), 0i64..100, any::<bool>()), 4), 1..12),
+    ) {
+        let mut case = Case::new(min, &[]);
+        let names = ["a", "b", "c", "d"];
+        for step in history {
+            let verdicts: Vec<_> = names.iter().zip(&step).map(|(name, (v, age, _))| (*name, *v, *age)).collect();
+            case.checks = Some(checks(&verdicts));
+            let drained: Vec<_> = names.iter().zip(&step).filter(|(_, s)| s.2).map(|(name, _)| *name).collect();
+            case.orders = Some(drains(&drained));
+            let before = case.actual.clone();
+            let plan = case.plan();
+            for edit in diff(&plan.wanted, &before, &plan.surplus) {
+                edit.apply_to(&mut case.actual).unwrap();
+            }
+            prop_assert_eq!(&case.actual, &plan.wanted);
+            let again = case.plan();
+            prop_assert_eq!(diff(&again.wanted, &case.actual, &again.surplus), vec![]);
+
+            let pool = &case.blueprint.pools[0];
+            let key = pool.services[0].key();
+            let now_in = &case.actual[key].destinations;
+            // `d` has weight 0 and serves nobody.
+            let serves = |table: &BTreeMap<_, Destination>, index: usize| {
+                let key = pool.members[index].destinations[0].key;
+                table.get(&key).is_some_and(|there| there.weight > Weight::ZERO)
+            };
+            let before_in = before.get(key).map(|entry| entry.destinations.clone()).unwrap_or_default();
+            let usable = (0..3).filter(|&i| !step[i].2 && (step[i].0 != Unknown || serves(&before_in, i))).count();
+            let working = (0..3).filter(|&i| !step[i].2 && serves(now_in, i)).count();
+            prop_assert!(working >= pool.min_serving.min(usable), "{} of {}", working, pool.min_serving);
+            for (member, (verdict, _, _)) in pool.members.iter().zip(&step) {
+                if *verdict == Unknown {
+                    let was = before.get(key).is_some_and(|e| e.destinations.contains_key(&member.destinations[0].key));
+                    prop_assert_eq!(now_in.contains_key(&member.destinations[0].key), was);
+                }
+            }
+        }
+    }
+}

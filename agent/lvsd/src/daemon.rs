@@ -1,0 +1,344 @@
+//! The daemon around the reconciler: when a pass is made, what it is made from, who is told.
+//!
+//! Owns the loop, the connection to the agent and the reload. Everything it knows at the start it has from its former
+//! self through the agent or the state file; without either it holds what the kernel has.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use agent_api::wire::Part;
+use agent_api::{
+    EventKind, KernelTable, LvsHead, LvsSection, Name, NewEvent, ServiceAddress, ServiceReport, Setting,
+    State,
+};
+use agent_core::blueprint::{Blueprint, service_key};
+use agent_daemon::{Signal, Signals, Watchdog, boot_id, load_config};
+use agent_link::{Lvsd, Reporter, Watcher, former_state};
+use anyhow::Context as _;
+use jiff::Timestamp;
+
+use crate::kernel::{Kernel as _, KernelError, LinuxKernel};
+use crate::reconcile::{Heard, Pass, Reconciler, list};
+use crate::{report, settings};
+
+/// How long the agent may take to tell what a former run knew.
+const FORMER_WAIT: Duration = Duration::from_secs(1);
+/// How often a kernel without IPVS is asked again.
+const RETRY: Duration = Duration::from_secs(5);
+/// How often figures and settings are looked at anew.
+const SUMMARY: Duration = Duration::from_secs(10);
+
+/// Where everything is.
+#[derive(Debug)]
+pub struct Start {
+    /// The configuration.
+    pub config: PathBuf,
+    /// The agent's socket.
+    pub socket: PathBuf,
+    /// The agent's state file.
+    pub state: PathBuf,
+}
+
+/// Why the loop wakes up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wake {
+    Facts,
+    Reload,
+    Stop,
+}
+
+/// What a configuration file asks of this daemon.
+struct Asked {
+    blueprint: Blueprint,
+    interval: Duration,
+    persistence: bool,
+    digest: String,
+}
+
+fn load(path: &std::path::Path) -> anyhow::Result<Asked> {
+    let config = load_config(path)?;
+    let persistence = config.virtual_servers.iter().any(|server| server.scheduling.persistence.is_some());
+    let blueprint =
+        Blueprint::of(&config).context("the configuration asks for what the kernel can't hold")?;
+    Ok(Asked { blueprint, interval: config.lvs.interval, persistence, digest: config.digest })
+}
+
+/// Prints the edits that the next pass would make.
+///
+/// # Errors
+/// The configuration is wrong or the table can't be read.
+pub fn dry_run(start: &Start) -> anyhow::Result<()> {
+    let asked = load(&start.config)?;
+    let former = former(start);
+    let actual = LinuxKernel::default().read()?.table();
+    let reconciler = former_reconciler(asked.blueprint, former.as_ref().map(|state| &state.lvsd));
+    let (_, edits) = reconciler.plan(heard(former.as_ref()), &actual, Timestamp::now());
+    let mut out = std::io::stdout().lock();
+    for edit in &edits {
+        writeln!(out, "{edit}").context("can't write to standard output")?;
+    }
+    Ok(())
+}
+
+/// Runs until it is told to stop.
+///
+/// # Errors
+/// The configuration is wrong, or the process can't be set up.
+pub fn run(start: Start) -> anyhow::Result<()> {
+    let asked = load(&start.config)?;
+    // One wake-up of each kind at most is waiting, so that a full channel loses nothing.
+    let (wake, wakes) = sync_channel(16);
+    let signal_wake = wake.clone();
+    let _signals = Signals::start(move |signal| {
+        let wake = match signal {
+            Signal::Stop => Wake::Stop,
+            Signal::Reload => Wake::Reload,
+        };
+        // The loop always comes back to the channel, so this waits for a pass at most.
+        let _ = signal_wake.send(wake);
+    })
+    .context("can't handle signals")?;
+    let former = former(&start);
+    let identity = identity(&asked.digest);
+    // What the former run reported stands until the first pass: the first report replaces all that the agent has.
+    let lvsd = former.as_ref().map(|state| &state.lvsd);
+    let services = lvsd.map(|section| section.items.clone()).unwrap_or_default();
+    let kernel = lvsd.map(|section| section.head.kernel.clone()).unwrap_or_default();
+    let head = LvsHead { kernel, ..LvsHead::default() };
+    let reporter = Reporter::<Lvsd>::start(&start.socket, identity.clone(), head.clone(), services.clone())
+        .context("can't start reporting")?;
+    let parts = Some(vec![Part::Orders, Part::Checkd]);
+    let watcher = Watcher::start(&start.socket, parts, facts_waker(wake)).context("can't watch the agent")?;
+    let daemon = Daemon {
+        reconciler: former_reconciler(asked.blueprint, lvsd),
+        kernel: LinuxKernel::default(),
+        head,
+        services,
+        summary_due: Instant::now(),
+        interval: asked.interval,
+        persistence: asked.persistence,
+        identity,
+        config: start.config,
+        former,
+        reporter,
+        watcher,
+    };
+    daemon.run(&wakes)
+}
+
+/// What a former run left: from the agent, or else from its state file.
+fn former(start: &Start) -> Option<State> {
+    match boot_id() {
+        Ok(boot_id) => former_state(&start.socket, &start.state, &boot_id, FORMER_WAIT),
+        Err(error) => {
+            tracing::warn!("a former run's facts are not used: {error}");
+            None
+        }
+    }
+}
+
+/// A full channel means that the loop will look at the facts anyway.
+fn facts_waker(wake: SyncSender<Wake>) -> impl Fn() + Send + 'static {
+    move || {
+        let _ = wake.try_send(Wake::Facts);
+    }
+}
+
+fn identity(digest: &str) -> agent_api::Reporter {
+    agent_api::Reporter {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        started_at: Timestamp::now(),
+        config: digest.to_owned(),
+    }
+}
+
+fn heard(state: Option<&State>) -> Heard<'_> {
+    Heard { checks: state.map(|state| &state.checkd), orders: state.map(|state| &state.orders) }
+}
+
+/// A reconciler that knows what its former self had done.
+fn former_reconciler(blueprint: Blueprint, former: Option<&LvsSection>) -> Reconciler {
+    let items = || former.into_iter().flat_map(|section| &section.items);
+    let ours = items().filter_map(|(address, _)| service_key(*address).ok()).collect();
+    let fail_open: BTreeSet<Name> = items()
+        .filter(|(_, service)| service.fail_open)
+        .map(|(_, service)| service.virtual_server.clone())
+        .collect();
+    Reconciler::new(blueprint, ours, fail_open)
+}
+
+struct Daemon {
+    reconciler: Reconciler,
+    kernel: LinuxKernel,
+    /// As last reported.
+    head: LvsHead,
+    /// As last reported.
+    services: BTreeMap<ServiceAddress, ServiceReport>,
+    summary_due: Instant,
+    interval: Duration,
+    persistence: bool,
+    identity: agent_api::Reporter,
+    config: PathBuf,
+    /// What a former run left, until the agent is heard.
+    former: Option<State>,
+    reporter: Reporter<Lvsd>,
+    watcher: Watcher,
+}
+
+impl Daemon {
+    fn run(mut self, wakes: &Receiver<Wake>) -> anyhow::Result<()> {
+        let watchdog = Watchdog::from_environment();
+        agent_daemon::ready();
+        loop {
+            let wait = self.pass();
+            watchdog.progress();
+            let wait = watchdog.patience().map_or(wait, |patience| wait.min(patience));
+            match wakes.recv_timeout(wait) {
+                Ok(Wake::Facts) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Wake::Reload) => self.reload(),
+                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        agent_daemon::stopping();
+        tracing::info!("stopped; the kernel's table stays as it is");
+        Ok(())
+    }
+
+    fn reload(&mut self) {
+        agent_daemon::reloading();
+        match load(&self.config) {
+            Ok(asked) => {
+                self.reconciler.reconfigure(asked.blueprint);
+                self.interval = asked.interval;
+                self.persistence = asked.persistence;
+                self.identity.config = asked.digest;
+                self.reporter.set_identity(self.identity.clone());
+                self.summary_due = Instant::now();
+                tracing::info!("reloaded the configuration");
+            }
+            Err(error) => tracing::error!("the configuration stays as it was: {error:#}"),
+        }
+        agent_daemon::ready();
+    }
+
+    /// Makes a pass and tells of it. Returns when the next one is due.
+    fn pass(&mut self) -> Duration {
+        let now = Timestamp::now();
+        let (reconciler, kernel, former) = (&mut self.reconciler, &mut self.kernel, &mut self.former);
+        let done = self.watcher.read(|watched| {
+            if watched.state.is_some() {
+                *former = None;
+            }
+            reconciler.pass(kernel, heard(watched.state.or(former.as_ref())), now)
+        });
+        let summary = Instant::now() >= self.summary_due;
+        if summary {
+            self.summary_due = Instant::now() + SUMMARY;
+        }
+        match done {
+            Ok(pass) => {
+                self.tell(pass, summary, now);
+                self.interval
+            }
+            Err(error) => {
+                self.tell_unusable(&error, now);
+                if error.cause == "ipvs_error" { self.interval } else { RETRY }
+            }
+        }
+    }
+
+    fn tell(&mut self, pass: Pass, summary: bool, now: Timestamp) {
+        if !pass.edits.is_empty() {
+            tracing::info!("{} edits: {}", pass.edits.len(), list(pass.edits.iter()));
+        }
+        for event in pass.events {
+            self.event(event);
+        }
+        let version = self.kernel.version().unwrap_or_default();
+        self.kernel_is(KernelTable::Present { version }, now);
+        let blueprint = self.reconciler.blueprint();
+        let services = report::services(blueprint, &pass.plan, &pass.after, &self.services, summary);
+        for (address, service) in &services {
+            if self.services.get(address) != Some(service) {
+                self.reporter.set_item(*address, service.clone());
+            }
+        }
+        for address in self.services.keys().filter(|address| !services.contains_key(address)) {
+            self.reporter.remove_item(*address);
+        }
+        self.services = services;
+        let settings = if summary { self.settings() } else { self.head.settings.clone() };
+        let head = LvsHead {
+            kernel: self.head.kernel.clone(),
+            settings,
+            foreign_services: pass.plan.foreign as u64,
+            edits: self.reconciler.edits,
+            drift_mended: self.reconciler.drift_mended,
+        };
+        self.head_is(head);
+    }
+
+    /// The settings that are wrong; each is logged when it is new.
+    fn settings(&self) -> Vec<Setting> {
+        let settings = settings::wrong(self.persistence);
+        for setting in settings.iter().filter(|setting| !self.head.settings.contains(setting)) {
+            let value = setting.value.as_deref().unwrap_or("not readable");
+            tracing::warn!("{} is {value} and should be {}: {}", setting.name, setting.wanted, setting.why);
+        }
+        settings
+    }
+
+    fn tell_unusable(&mut self, error: &KernelError, now: Timestamp) {
+        self.kernel_is(error.to_report(), now);
+        self.head_is(self.head.clone());
+    }
+
+    /// Notes whether IPVS can be used; a change is an event.
+    fn kernel_is(&mut self, kernel: KernelTable, now: Timestamp) {
+        if self.head.kernel == kernel {
+            return;
+        }
+        let event = |kind, cause, text| NewEvent {
+            at: now,
+            kind,
+            virtual_server: None,
+            real_server: None,
+            cause,
+            text,
+        };
+        match (&self.head.kernel, &kernel) {
+            (KernelTable::Unusable { .. }, KernelTable::Present { version }) => {
+                let text = format!("the kernel's IPVS {version} can be used again");
+                self.event(event(EventKind::IpvsFound, None, text));
+            }
+            (_, KernelTable::Unusable { cause, detail, remedy }) => {
+                let text = format!("{detail}; {remedy}");
+                self.event(event(EventKind::IpvsLost, Some(cause.clone()), text));
+            }
+            _ => {}
+        }
+        self.head.kernel = kernel;
+        // The next summary is not worth waiting for.
+        self.summary_due = Instant::now();
+        self.reporter.set_head(self.head.clone());
+    }
+
+    fn head_is(&mut self, head: LvsHead) {
+        if self.head != head {
+            self.head = head;
+            self.reporter.set_head(self.head.clone());
+        }
+    }
+
+    fn event(&self, event: NewEvent) {
+        match event.kind {
+            EventKind::FailOpenEnded | EventKind::IpvsFound => tracing::info!("{}", event.text),
+            _ => tracing::warn!("{}", event.text),
+        }
+        self.reporter.event(event);
+    }
+}

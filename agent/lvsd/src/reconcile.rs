@@ -1,0 +1,214 @@
+//! One pass: read the kernel's table, compare it with what the facts ask for, edit the difference.
+//!
+//! Owns what must be remembered between passes: the table as the last pass left it (to tell drift from our own
+//! changes), which services are ours, and what was already told. It reads no clock and opens no socket: the kernel is
+//! behind [`Kernel`], the time an argument.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use agent_api::{CheckSection, EventKind, Name, NewEvent, Orders};
+use agent_core::blueprint::Blueprint;
+use agent_core::diff::{diff, drift};
+use agent_core::plan::{Facts, Plan, plan};
+use agent_ipvs::{Edit, ServiceKey, Snapshot, Table};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::kernel::{Kernel, KernelError, Refusal};
+
+#[cfg(test)]
+mod tests;
+
+/// The same trouble is told as an event again only after this time.
+const TELL_AGAIN: SignedDuration = SignedDuration::from_secs(60);
+/// How many edits one event's text lists.
+const LISTED: usize = 5;
+
+/// What was last heard from the agent.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Heard<'a> {
+    /// `checkd`'s section.
+    pub checks: Option<&'a CheckSection>,
+    /// The operators' orders.
+    pub orders: Option<&'a Orders>,
+}
+
+/// What a pass did.
+#[derive(Debug)]
+pub struct Pass {
+    /// The kernel's table with its figures, after the pass.
+    pub after: Snapshot,
+    /// The plan it followed.
+    pub plan: Plan,
+    /// The edits that the kernel took.
+    pub edits: Vec<Edit>,
+    /// What is worth telling.
+    pub events: Vec<NewEvent>,
+}
+
+/// The memory between passes.
+#[derive(Debug)]
+pub struct Reconciler {
+    blueprint: Blueprint,
+    ours: BTreeSet<ServiceKey>,
+    settled: Table,
+    fail_open: BTreeSet<Name>,
+    told: BTreeMap<String, Timestamp>,
+    /// Edits that the kernel took since the start.
+    pub edits: u64,
+    /// Those of them that undid somebody else's change.
+    pub drift_mended: u64,
+}
+
+impl Reconciler {
+    /// A reconciler for `blueprint`. `ours` are the services that a former run is known to have made, `fail_open` the
+    /// virtual servers for which it had told that they fail open.
+    #[must_use]
+    pub fn new(blueprint: Blueprint, ours: BTreeSet<ServiceKey>, fail_open: BTreeSet<Name>) -> Self {
+        let (settled, told) = (Table::new(), BTreeMap::new());
+        Self { blueprint, ours, settled, fail_open, told, edits: 0, drift_mended: 0 }
+    }
+
+    /// Goes on with another configuration. What the former one had and this one has not is removed by the next pass.
+    pub fn reconfigure(&mut self, blueprint: Blueprint) {
+        self.blueprint = blueprint;
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn blueprint(&self) -> &Blueprint {
+        &self.blueprint
+    }
+
+    /// What a pass would do to `actual`.
+    #[must_use]
+    pub fn plan(&self, heard: Heard<'_>, actual: &Table, now: Timestamp) -> (Plan, Vec<Edit>) {
+        let Heard { checks, orders } = heard;
+        let facts = Facts { blueprint: &self.blueprint, checks, orders, actual, ours: &self.ours, now };
+        let plan = plan(&facts);
+        let edits = diff(&plan.wanted, actual, &plan.surplus);
+        (plan, edits)
+    }
+
+    /// Makes one pass.
+    ///
+    /// # Errors
+    /// The table could not be read, or the kernel could not be written to at all. Nothing is forgotten: the next pass reads
+    /// the table anew.
+    pub fn pass(
+        &mut self,
+        kernel: &mut impl Kernel,
+        heard: Heard<'_>,
+        now: Timestamp,
+    ) -> Result<Pass, KernelError> {
+        let before = kernel.read()?;
+        let (plan, mut edits) = self.plan(heard, &before.table(), now);
+        self.ours.extend(plan.wanted.keys());
+        let mut events = self.fail_open_events(&plan, now);
+        if edits.is_empty() {
+            self.settle(&before.table());
+            return Ok(Pass { after: before, plan, edits, events });
+        }
+        let mended = drift(&self.settled, &plan.wanted, &edits);
+        let refusals = kernel.apply(&edits)?;
+        edits.retain(|edit| !refusals.iter().any(|refusal| refusal.edit == *edit));
+        let mended: Vec<Edit> = mended.into_iter().filter(|edit| edits.contains(edit)).collect();
+        self.edits += edits.len() as u64;
+        self.drift_mended += mended.len() as u64;
+        events.extend(self.drift_event(&mended, now));
+        events.extend(self.refusal_event(&refusals, now));
+        let after = kernel.read()?;
+        self.settle(&after.table());
+        Ok(Pass { after, plan, edits, events })
+    }
+
+    /// Remembers our part of the table as the pass leaves it.
+    fn settle(&mut self, actual: &Table) {
+        self.settled =
+            actual.iter().filter(|(key, _)| self.ours.contains(key)).map(|(k, e)| (*k, e.clone())).collect();
+        let configured = |key: &ServiceKey| {
+            self.blueprint.pools.iter().any(|pool| pool.services.iter().any(|service| service.key() == key))
+        };
+        self.ours.retain(|key| self.settled.contains_key(key) || configured(key));
+    }
+
+    fn fail_open_events(&mut self, plan: &Plan, now: Timestamp) -> Vec<NewEvent> {
+        let is: BTreeSet<Name> = plan.fail_open.keys().cloned().collect();
+        let event = |name: &Name, kind, text| NewEvent {
+            at: now,
+            kind,
+            virtual_server: Some(name.clone()),
+            real_server: None,
+            cause: None,
+            text,
+        };
+        let began = is.difference(&self.fail_open).map(|name| {
+            let kept = plan.fail_open.get(name).copied().unwrap_or_default();
+            let text = format!(
+                "{name} fails open: too few of its real servers are up for min_serving, so {kept} that are down stay in \
+                 the table"
+            );
+            event(name, EventKind::FailOpenBegan, text)
+        });
+        let ended = self.fail_open.difference(&is).map(|name| {
+            let text =
+                format!("{name} no longer fails open: servers that are down are out of the table again");
+            event(name, EventKind::FailOpenEnded, text)
+        });
+        let events = began.chain(ended).collect();
+        self.fail_open = is;
+        events
+    }
+
+    fn drift_event(&mut self, mended: &[Edit], now: Timestamp) -> Option<NewEvent> {
+        let first = mended.first()?;
+        let text = format!("somebody else changed the table; put right: {}", list(mended.iter()));
+        self.once(&text, now).then(|| NewEvent {
+            at: now,
+            kind: EventKind::DriftMended,
+            virtual_server: self.owner(first.service()),
+            real_server: None,
+            cause: None,
+            text,
+        })
+    }
+
+    fn refusal_event(&mut self, refusals: &[Refusal], now: Timestamp) -> Option<NewEvent> {
+        let first = refusals.first()?;
+        let more = refusals.len() - 1;
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        let text = format!("the kernel does not do what is wanted: {}{more}", first.why);
+        self.once(&text, now).then(|| NewEvent {
+            at: now,
+            kind: EventKind::EditRefused,
+            virtual_server: self.owner(first.edit.service()),
+            real_server: None,
+            cause: None,
+            text,
+        })
+    }
+
+    /// Whether `text` has not been told lately.
+    fn once(&mut self, text: &str, now: Timestamp) -> bool {
+        self.told.retain(|_, at| now.duration_since(*at).abs() < TELL_AGAIN);
+        if self.told.contains_key(text) {
+            return false;
+        }
+        self.told.insert(text.to_owned(), now);
+        true
+    }
+
+    fn owner(&self, key: &ServiceKey) -> Option<Name> {
+        let owns = |service: &agent_ipvs::Service| service.key() == key;
+        self.blueprint.pools.iter().find(|pool| pool.services.iter().any(owns)).map(|pool| pool.name.clone())
+    }
+}
+
+/// The first few edits, in ipvsadm's words.
+pub fn list<'a>(edits: impl ExactSizeIterator<Item = &'a Edit>) -> String {
+    let more = edits.len().saturating_sub(LISTED);
+    let mut text = edits.take(LISTED).map(|edit| format!("`{edit}`")).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}

@@ -1,0 +1,223 @@
+use agent_api::config::{Source, parse};
+use agent_api::{RealServerHealth, Verdict};
+use agent_ipvs::{DestinationStatus, ServiceStatus, Weight};
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+/// A table in memory that does what the kernel would do.
+#[derive(Default)]
+struct Model {
+    table: Table,
+    writes: usize,
+    /// Edits whose text has this in it are refused.
+    refuse: Option<&'static str>,
+    /// The next reading fails.
+    broken: bool,
+}
+
+impl Kernel for Model {
+    fn read(&mut self) -> Result<Snapshot, KernelError> {
+        if std::mem::take(&mut self.broken) {
+            return Err(KernelError { cause: "ipvs_error", detail: "broken".into(), remedy: "wait".into() });
+        }
+        let services = self.table.values().map(|entry| ServiceStatus {
+            service: entry.service,
+            stats: Default::default(),
+            destinations: entry
+                .destinations
+                .values()
+                .map(|destination| DestinationStatus {
+                    destination: *destination,
+                    stats: Default::default(),
+                    connections: Default::default(),
+                })
+                .collect(),
+        });
+        Ok(Snapshot { services: services.collect() })
+    }
+
+    fn apply(&mut self, edits: &[Edit]) -> Result<Vec<Refusal>, KernelError> {
+        self.writes += edits.len();
+        let mut refusals = Vec::new();
+        for edit in edits {
+            if self.refuse.is_some_and(|text| edit.to_string().contains(text)) {
+                refusals.push(Refusal { edit: *edit, why: format!("`{edit}` was refused") });
+            } else {
+                edit.apply_to(&mut self.table).expect("no edit that the kernel would refuse");
+            }
+        }
+        Ok(refusals)
+    }
+}
+
+fn blueprint(address: &str, names: &[&str]) -> Blueprint {
+    let mut text = format!(
+        "[[virtual_server]]\nname = \"resolver\"\naddress = \"{address}\"\nservices = [\"udp/53\"]\nscheduler = \"wrr\"\n\
+         min_serving = \"1%\"\n[virtual_server.check.dns]\nqname = \"resolve.test\"\n"
+    );
+    for (index, name) in names.iter().enumerate() {
+        text.push_str(&format!(
+            "[[virtual_server.real_server]]\nname = \"{name}\"\naddress = \"10.1.0.{}\"\nweight = 10\n",
+            index + 1
+        ));
+    }
+    let config = parse(&[Source { path: "t.toml".into(), text }]).expect("the test's configuration is good");
+    Blueprint::of(&config).unwrap()
+}
+
+fn checks(verdicts: &[(&str, Verdict)]) -> CheckSection {
+    let items = verdicts.iter().map(|(name, verdict)| {
+        let health = RealServerHealth {
+            verdict: *verdict,
+            since: NOW,
+            address: "10.1.0.1:53".parse().unwrap(),
+            cause: None,
+            detail: String::new(),
+            in_a_row: 1,
+            passing: verdict.passes(),
+            latency_us: None,
+        };
+        (format!("resolver/{name}").parse().unwrap(), health)
+    });
+    CheckSection { heard_at: Some(NOW), items: items.collect(), ..CheckSection::default() }
+}
+
+fn kinds(pass: &Pass) -> Vec<EventKind> {
+    pass.events.iter().map(|event| event.kind).collect()
+}
+
+struct Bed {
+    kernel: Model,
+    reconciler: Reconciler,
+    checks: CheckSection,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let reconciler =
+            Reconciler::new(blueprint("10.0.0.1", &["a", "b"]), BTreeSet::new(), BTreeSet::new());
+        Self {
+            kernel: Model::default(),
+            reconciler,
+            checks: checks(&[("a", Verdict::Up), ("b", Verdict::Up)]),
+        }
+    }
+
+    fn pass(&mut self) -> Pass {
+        self.at(NOW)
+    }
+
+    fn at(&mut self, now: Timestamp) -> Pass {
+        let heard = Heard { checks: Some(&self.checks), orders: None };
+        self.reconciler.pass(&mut self.kernel, heard, now).unwrap()
+    }
+}
+
+#[test]
+fn a_pass_with_nothing_to_do_writes_nothing() {
+    let mut bed = Bed::new();
+    let first = bed.pass();
+    assert_eq!((first.edits.len(), kinds(&first), bed.kernel.writes), (3, vec![], 3));
+    let second = bed.pass();
+    assert_eq!((second.edits.len(), kinds(&second), bed.kernel.writes), (0, vec![], 3));
+}
+
+#[test]
+fn what_somebody_else_did_is_told_once_and_mended_every_time() {
+    let mut bed = Bed::new();
+    bed.pass();
+    let spoil = |table: &mut Table| {
+        let there = &mut table.values_mut().next().unwrap().destinations;
+        there.pop_first();
+        there.values_mut().next().unwrap().weight = Weight::new(3).unwrap();
+    };
+    spoil(&mut bed.kernel.table);
+    let mended = bed.pass();
+    assert_eq!((mended.edits.len(), kinds(&mended)), (2, vec![EventKind::DriftMended]));
+    assert!(
+        mended.events[0].text.contains("-a -u 10.0.0.1:53 -r 10.1.0.1:53 -g -w 10"),
+        "{}",
+        mended.events[0].text
+    );
+    assert_eq!(mended.events[0].virtual_server.as_ref().map(Name::as_str), Some("resolver"));
+    spoil(&mut bed.kernel.table);
+    let again = bed.at(NOW + SignedDuration::from_secs(59));
+    assert_eq!((again.edits.len(), kinds(&again)), (2, vec![]), "mended, but not told again so soon");
+    spoil(&mut bed.kernel.table);
+    let later = bed.at(NOW + SignedDuration::from_secs(61));
+    assert_eq!(kinds(&later), [EventKind::DriftMended]);
+    assert_eq!((bed.reconciler.drift_mended, bed.reconciler.edits), (6, 9));
+}
+
+#[test]
+fn our_own_changes_are_no_drift() {
+    let mut bed = Bed::new();
+    bed.pass();
+    bed.checks = checks(&[("a", Verdict::Down), ("b", Verdict::Up)]);
+    let ejected = bed.pass();
+    assert_eq!((ejected.edits.len(), kinds(&ejected)), (1, vec![]));
+    bed.checks = checks(&[("a", Verdict::Up), ("b", Verdict::Up)]);
+    assert_eq!(kinds(&bed.pass()), []);
+}
+
+#[test]
+fn failing_open_is_told_when_it_begins_and_ends_and_not_by_a_restart() {
+    let mut bed = Bed::new();
+    bed.pass();
+    bed.checks = checks(&[("a", Verdict::Down), ("b", Verdict::Down)]);
+    assert_eq!(kinds(&bed.pass()), [EventKind::FailOpenBegan]);
+    assert_eq!(kinds(&bed.pass()), []);
+    let blueprint = bed.reconciler.blueprint().clone();
+    bed.reconciler = Reconciler::new(blueprint, BTreeSet::new(), ["resolver".parse().unwrap()].into());
+    assert_eq!(kinds(&bed.pass()), [], "a restart knows");
+    bed.checks = checks(&[("a", Verdict::Up), ("b", Verdict::Down)]);
+    assert_eq!(kinds(&bed.pass()), [EventKind::FailOpenEnded]);
+}
+
+#[test]
+fn a_refused_edit_stops_no_other_and_is_tried_again() {
+    let mut bed = Bed::new();
+    bed.kernel.refuse = Some("10.1.0.1:53");
+    let pass = bed.pass();
+    assert_eq!((pass.edits.len(), kinds(&pass)), (2, vec![EventKind::EditRefused]));
+    assert_eq!(kinds(&bed.pass()), [], "told once");
+    bed.kernel.refuse = None;
+    let pass = bed.pass();
+    assert_eq!((pass.edits.len(), kinds(&pass)), (1, vec![]), "and no drift when it works at last");
+}
+
+#[test]
+fn a_service_that_leaves_the_configuration_is_removed_and_foreign_ones_stay() {
+    let mut bed = Bed::new();
+    let foreign = agent_ipvs::Service::new(
+        ServiceKey::new(agent_ipvs::Protocol::Tcp, "10.9.9.9".parse().unwrap(), 80).unwrap(),
+        agent_ipvs::Scheduler::RR,
+    );
+    Edit::AddService(foreign).apply_to(&mut bed.kernel.table).unwrap();
+    bed.pass();
+    bed.reconciler.reconfigure(blueprint("10.0.0.2", &["a", "b"]));
+    let pass = bed.pass();
+    assert_eq!(pass.plan.foreign, 1);
+    assert_eq!(bed.kernel.table.len(), 2, "{:?}", bed.kernel.table.keys());
+    assert!(bed.kernel.table.contains_key(foreign.key()));
+    // Somebody makes the former service again by hand: it is no longer ours.
+    let former = agent_ipvs::Service::new(
+        ServiceKey::new(agent_ipvs::Protocol::Udp, "10.0.0.1".parse().unwrap(), 53).unwrap(),
+        agent_ipvs::Scheduler::RR,
+    );
+    Edit::AddService(former).apply_to(&mut bed.kernel.table).unwrap();
+    assert_eq!(bed.pass().plan.foreign, 2);
+}
+
+#[test]
+fn a_reading_that_fails_forgets_nothing() {
+    let mut bed = Bed::new();
+    bed.pass();
+    bed.kernel.broken = true;
+    let heard = Heard { checks: Some(&bed.checks), orders: None };
+    assert!(bed.reconciler.pass(&mut bed.kernel, heard, NOW).is_err());
+    bed.kernel.table.values_mut().next().unwrap().destinations.pop_first();
+    assert_eq!(kinds(&bed.pass()), [EventKind::DriftMended]);
+}
