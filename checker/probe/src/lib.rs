@@ -6,11 +6,13 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
 mod cause;
 pub mod clock;
 mod prober;
 mod random;
 mod socket;
 
+pub use address::{AddressError, parse_server};
 pub use prober::{DescriptorLimit, Finished, ProbeError, Prober, Settings, Stats, Waker};
 pub use socket::{Target, TargetError};
