@@ -70,6 +70,11 @@ impl<'s> Book<'s> {
         self.noted.is_empty()
     }
 
+    /// Whether some text is not TOML.
+    pub(super) fn has_syntax_mistakes(&self) -> bool {
+        self.noted.iter().any(|(_, kind, _)| *kind == Kind::Syntax)
+    }
+
     /// `path:line:column`, for messages that point at a second place.
     pub(super) fn name_of(&self, at: Place) -> String {
         let path = self.sources.get(at.source).map_or("", |source| &source.path);
@@ -110,7 +115,7 @@ impl<'s> Book<'s> {
         let mistakes = noted.into_iter().filter_map(|(at, _, message)| {
             let path = self.sources.get(at.source)?.path.clone();
             let (line, column) = self.lines.get(at.source)?.position(at.start);
-            Some(Mistake { path, line, column, message })
+            Some(Mistake { path, line, column, message: plain(&message) })
         });
         Mistakes(mistakes.collect())
     }
@@ -141,6 +146,19 @@ impl<'t> Lines<'t> {
         }
         (line, self.text.get(start..end).map_or(1, |before| before.chars().count() + 1))
     }
+}
+
+/// The message with control characters escaped, so that it is one line whatever it quotes.
+fn plain(message: &str) -> String {
+    let mut out = String::with_capacity(message.len());
+    for c in message.chars() {
+        if c.is_control() {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// A text of the file in quotes, cut to a bearable length, with what does not print escaped.

@@ -10,11 +10,14 @@ mod check;
 mod duration;
 mod keys;
 mod raw;
+mod real_server;
 mod scheduling;
 mod server;
 mod suggest;
 mod syntax;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::book::{Book, Place, quoted};
 use super::keys;
 use super::server::{Doubles, virtual_server};
-use super::syntax::tree;
+use super::syntax::{Repaired, tree};
 use super::table::{Given, Table};
 use super::{Adopt, Config, Include, Lvs, Mistakes, Source, VirtualServer};
 
@@ -19,7 +19,7 @@ use super::{Adopt, Config, Include, Lvs, Mistakes, Source, VirtualServer};
 /// Every mistake of every file.
 pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
     let mut book = Book::new(sources);
-    let copies: Vec<OnceCell<String>> = sources.iter().map(|_| OnceCell::new()).collect();
+    let copies: Vec<OnceCell<Repaired>> = sources.iter().map(|_| OnceCell::new()).collect();
     let trees: Vec<_> = sources
         .iter()
         .zip(&copies)
@@ -31,8 +31,7 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
     let mut virtual_servers: Vec<VirtualServer> = Vec::new();
     let mut any = false;
     for (index, tree) in trees.iter().enumerate() {
-        let at = Place { source: index, start: 0, end: 0 };
-        let table = Table::open(&mut book, tree, at, &keys::FILE);
+        let table = Table::root(&mut book, tree, index);
         if index == 0 {
             include(&mut book, &table);
         } else if let Given::Good(_, at) = table.texts(&mut book, "include", true, INCLUDE_EXAMPLE) {
@@ -41,7 +40,7 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
         read_lvs(&mut book, &table, &mut lvs);
         match table.tables(&mut book, "virtual_server", &keys::VIRTUAL_SERVER) {
             Given::Good(tables, _) => {
-                any |= !tables.is_empty();
+                any = true;
                 virtual_servers
                     .extend(tables.iter().filter_map(|table| virtual_server(&mut book, table, &mut doubles)));
             }
@@ -49,7 +48,8 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
             Given::Absent => {}
         }
     }
-    if !any {
+    // A broken line may be the header that is missed.
+    if !any && !book.has_syntax_mistakes() {
         let at = Place { source: 0, start: 0, end: 0 };
         let blank = sources.iter().all(|source| source.text.trim().is_empty());
         let what = if blank { "the configuration is empty" } else { "no virtual server is configured" };
@@ -76,7 +76,7 @@ pub fn includes(main: &Source) -> Result<Vec<Include>, Mistakes> {
     let mut quiet = Book::new(sources);
     let copy = OnceCell::new();
     let tree = tree(&mut quiet, 0, main, &copy);
-    let table = Table::open(&mut quiet, &tree, Place { source: 0, start: 0, end: 0 }, &keys::FILE);
+    let table = Table::root(&mut quiet, &tree, 0);
     let mut book = Book::new(sources);
     let patterns = include(&mut book, &table);
     if book.is_empty() { Ok(patterns) } else { Err(book.into_mistakes()) }

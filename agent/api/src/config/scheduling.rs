@@ -30,12 +30,13 @@ const FLAGS: [(&str, Option<&str>, u8); 7] = [
 
 const DAY: u64 = 86_400;
 
-/// Reads the four keys of a virtual server. `None` when one of them is wrong, which has been noted.
+/// Reads the keys of a virtual server, `one_packet` excepted. `None` when one of them is wrong, which has been noted.
 pub(super) fn scheduling(
     book: &mut Book<'_>,
     table: &Table<'_>,
     address: Option<IpAddr>,
     services: Option<&[Service]>,
+    one_packet: Given<bool>,
 ) -> Option<Scheduling> {
     let scheduler = table.text(book, "scheduler", "scheduler = \"wrr\"").convert(|name, at| {
         if SCHEDULERS.contains(&name) {
@@ -53,7 +54,7 @@ pub(super) fn scheduling(
         None
     });
     let flags = flags(book, table, scheduler.or(DEFAULT_SCHEDULER));
-    let one_packet = table.switch(book, "one_packet").convert(|on, at| {
+    let one_packet = one_packet.convert(|on, at| {
         if on && services.is_some_and(|all| all.iter().all(|service| service.protocol != Protocol::Udp)) {
             book.wrong(
                 at,
@@ -86,10 +87,7 @@ fn flags(book: &mut Book<'_>, table: &Table<'_>, scheduler: Option<&str>) -> Giv
             let message = match FLAGS.iter().find(|(name, ..)| *name == word) {
                 None => {
                     let names = FLAGS.iter().map(|(name, ..)| *name);
-                    match nearest(word, names.clone()) {
-                        Some(near) => format!("unknown scheduler flag {}; did you mean {near:?}?", quoted(word)),
-                        None => format!("unknown scheduler flag {}; the flags are {}", quoted(word), listed(names)),
-                    }
+                    format!("unknown scheduler flag {}; the flags are {}", quoted(word), listed(names))
                 }
                 Some((_, Some(needs), _)) if scheduler.is_some_and(|scheduler| scheduler != *needs) => {
                     let has = scheduler.unwrap_or_default();

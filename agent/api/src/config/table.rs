@@ -14,6 +14,7 @@ use super::book::{Book, Place, listed, quoted};
 use super::duration::{format_duration, parse_duration};
 use super::keys;
 use super::suggest::nearest;
+use super::syntax::Tree;
 
 /// What a key holds. Whoever goes on after a wrong value must not complain about what follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +71,7 @@ pub(super) type At<T> = (T, Place);
 /// A table that holds only known keys.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Table<'t> {
+    tree: &'t Tree<'t>,
     entries: &'t DeTable<'t>,
     /// How it is written: `[lvs]`.
     header: &'static str,
@@ -78,20 +80,27 @@ pub(super) struct Table<'t> {
 }
 
 impl<'t> Table<'t> {
-    /// Opens the table `entries`, which begins at `at`, and notes every key that it may not hold.
-    pub(super) fn open(book: &mut Book<'_>, entries: &'t DeTable<'t>, at: Place, kind: &keys::Kind) -> Self {
-        book.table_begins(at);
-        for (key, _) in entries {
+    /// The top level of source number `index`.
+    pub(super) fn root(book: &mut Book<'_>, tree: &'t Tree<'t>, index: usize) -> Self {
+        let at = Place { source: index, start: 0, end: 0 };
+        Self::open(book, Self { tree, entries: &tree.table, header: keys::FILE.header, at }, &keys::FILE)
+    }
+
+    /// The table `entries` below this one, which begins at `at`.
+    fn below(&self, book: &mut Book<'_>, entries: &'t DeTable<'t>, at: Place, kind: &keys::Kind) -> Self {
+        Self::open(book, Self { tree: self.tree, entries, header: kind.header, at }, kind)
+    }
+
+    /// Notes every key that the table may not hold.
+    fn open(book: &mut Book<'_>, table: Self, kind: &keys::Kind) -> Self {
+        book.table_begins(table.at);
+        for (key, _) in table.entries {
             let word = key.get_ref().as_ref();
             if !kind.keys.contains(&word) {
-                let span = key.span();
-                book.wrong(
-                    Place { source: at.source, start: span.start, end: span.end },
-                    unknown(word, kind),
-                );
+                book.wrong(table.place(key), unknown(word, kind));
             }
         }
-        Self { entries, header: kind.header, at }
+        table
     }
 
     /// Whether it holds no key at all, known or unknown.
@@ -105,7 +114,7 @@ impl<'t> Table<'t> {
     }
 
     fn place<T>(&self, value: &Spanned<T>) -> Place {
-        let span = value.span();
+        let span = self.tree.in_source(&value.span());
         Place { source: self.at.source, start: span.start, end: span.end }
     }
 
@@ -211,7 +220,8 @@ impl<'t> Table<'t> {
         Given::Wrong
     }
 
-    /// A list of texts; where `single` allows it, one text alone is a list of one.
+    /// A list of texts; where `single` allows it, one text alone is a list of one. Items that are no texts are noted and
+    /// left out.
     pub(super) fn texts(
         &self,
         book: &mut Book<'_>,
@@ -233,7 +243,8 @@ impl<'t> Table<'t> {
                         ),
                     }
                 }
-                if texts.len() == items.len() { Given::Good(texts, at) } else { Given::Wrong }
+                // The good ones are looked at all the same, to find their mistakes too.
+                if texts.is_empty() && !items.is_empty() { Given::Wrong } else { Given::Good(texts, at) }
             }
             other => {
                 book.wrong(at, format!("{key} is {}; write a list: {example}", found(other)));
@@ -246,7 +257,7 @@ impl<'t> Table<'t> {
     pub(super) fn table(&self, book: &mut Book<'_>, key: &str, kind: &keys::Kind) -> Given<Table<'t>> {
         match self.get(key) {
             None => Given::Absent,
-            Some((DeValue::Table(entries), at)) => Given::Good(Table::open(book, entries, at, kind), at),
+            Some((DeValue::Table(entries), at)) => Given::Good(self.below(book, entries, at, kind), at),
             Some((other, at)) => {
                 let several = matches!(other, DeValue::Array(_));
                 let hint = if several { ", with single brackets and only once" } else { "" };
@@ -260,12 +271,16 @@ impl<'t> Table<'t> {
     pub(super) fn tables(&self, book: &mut Book<'_>, key: &str, kind: &keys::Kind) -> Given<Vec<Table<'t>>> {
         let Some((value, at)) = self.get(key) else { return Given::Absent };
         match value {
+            DeValue::Array(items) if items.is_empty() => {
+                book.wrong(at, format!("{key} is empty; write {} for each", kind.example));
+                Given::Wrong
+            }
             DeValue::Array(items) => {
                 let mut tables = Vec::with_capacity(items.len());
                 for item in items.iter() {
                     match item.get_ref() {
                         DeValue::Table(entries) => {
-                            tables.push(Table::open(book, entries, self.place(item), kind))
+                            tables.push(self.below(book, entries, self.place(item), kind))
                         }
                         other => book.wrong(
                             self.place(item),
@@ -281,7 +296,7 @@ impl<'t> Table<'t> {
                     at,
                     format!("{key} is a single table; write {} with double brackets", kind.example),
                 );
-                Given::Good(vec![Table::open(book, entries, at, kind)], at)
+                Given::Good(vec![self.below(book, entries, at, kind)], at)
             }
             other => {
                 book.wrong(at, format!("{key} is {}; write {} for each", found(other), kind.example));

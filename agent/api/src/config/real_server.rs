@@ -1,0 +1,212 @@
+//! `[[virtual_server.real_server]]`.
+//!
+//! Owns what a real server must be to fit into its pool, and what it takes over from its virtual server. What it is asked is in
+//! `check`.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::net::IpAddr;
+
+use super::address::{Purpose, address, family};
+use super::book::{Book, Place};
+use super::check::{self, Judged, RawCheck};
+use super::keys;
+use super::server::{forwarding, noted, probe_source, translates_single_packets, unique_name};
+use super::table::{Given, Table};
+use super::{Check, Forwarding, RealServer, Service};
+use crate::id::Protocol;
+
+/// What real servers take over from their virtual server, as far as it is known.
+pub(super) struct Pool<'p> {
+    pub(super) virtual_ip: Option<IpAddr>,
+    pub(super) services: Option<&'p [Service]>,
+    pub(super) forwarding: Given<Forwarding>,
+    pub(super) source: Given<IpAddr>,
+    pub(super) check: Given<RawCheck<'p>>,
+    pub(super) one_packet: bool,
+}
+
+const CHECK_EXAMPLE: &str = "[virtual_server.check.dns] with at least qname = \"resolve.test\"";
+
+/// Reads the real servers of the virtual server whose table is `owner`. `None` when something in one is wrong, which has been
+/// noted.
+pub(super) fn real_servers<'t>(
+    book: &mut Book<'_>,
+    owner: &Table<'t>,
+    pool: &Pool<'t>,
+    quorum: Given<u32>,
+) -> Option<Vec<RealServer>> {
+    let tables = match owner.tables(book, "real_server", &keys::REAL_SERVER) {
+        Given::Good(tables, _) if !tables.is_empty() => tables,
+        Given::Wrong => return None,
+        Given::Good(..) | Given::Absent => {
+            owner.note_missing(book, "real_server", "at least one [[virtual_server.real_server]]");
+            Vec::new()
+        }
+    };
+    let count = u32::try_from(tables.len()).unwrap_or(u32::MAX);
+    if let Given::Good(quorum, at) = quorum
+        && quorum > count
+        && count > 0
+    {
+        book.wrong(
+            at,
+            format!("quorum = {quorum} can't be reached with {count} real servers; write 1 to {count}"),
+        );
+    }
+    if tables.is_empty() {
+        // No real server shows what is wrong with the pool's own check.
+        match &pool.check {
+            Given::Good(raw, _) => drop(check::judged(book, raw.clone(), pool.services)),
+            Given::Absent => owner.note_missing(book, "check", CHECK_EXAMPLE),
+            Given::Wrong => {}
+        }
+    }
+    let (mut names, mut addresses) = (BTreeMap::new(), BTreeMap::new());
+    let mut real_servers = Some(Vec::with_capacity(tables.len()));
+    for table in &tables {
+        let real_server = real_server(book, (owner, table), pool, &mut names, &mut addresses);
+        match (real_server, real_servers.as_mut()) {
+            (Some(real_server), Some(all)) => all.push(real_server),
+            _ => real_servers = None,
+        }
+    }
+    real_servers
+}
+
+/// Where each service goes already: address, port there, port of the service.
+type Destinations = BTreeMap<(IpAddr, u32, u16), Place>;
+
+/// Enters the destinations of a real server; returns who had one of them before.
+fn taken(
+    destinations: &mut Destinations,
+    services: Option<&[Service]>,
+    ip: IpAddr,
+    port: Given<u32>,
+    at: Place,
+) -> Option<Place> {
+    // Where the services are not known, all that can be compared is the address.
+    let unknown = [Service { protocol: Protocol::Udp, port: 0 }];
+    let mut first = None;
+    for service in services.unwrap_or(&unknown) {
+        let there = port.good().unwrap_or(u32::from(service.port));
+        match destinations.entry((ip, there, service.port)) {
+            Entry::Vacant(entry) => drop(entry.insert(at)),
+            // The services of one real server may share a port, as udp/53 and tcp/53 do.
+            Entry::Occupied(entry) if *entry.get() == at => {}
+            Entry::Occupied(entry) => first = first.or(Some(*entry.get())),
+        }
+    }
+    first
+}
+
+fn real_server<'t>(
+    book: &mut Book<'_>,
+    (owner, table): (&Table<'t>, &Table<'t>),
+    pool: &Pool<'t>,
+    names: &mut BTreeMap<&'t str, Place>,
+    addresses: &mut Destinations,
+) -> Option<RealServer> {
+    let name = unique_name(book, table, names, "real server", "name = \"dns1\"");
+    let ip = table
+        .needed(book, "address", "address = \"10.1.53.2\"")
+        .convert(|text, at| noted(book, "address", at, address(text, Purpose::RealServer)));
+    let own_forwarding = forwarding(book, table);
+    let method = own_forwarding.or_else(pool.forwarding);
+    let port = table.number(book, "port", 1..=65_535);
+    let weight = table.number(book, "weight", 0..=65_535).or(1);
+    if let (Given::Good(_, at), Some(known)) = (port, method.or(Forwarding::Direct))
+        && known != Forwarding::Nat
+    {
+        let word = known.as_str();
+        book.wrong(
+            at,
+            format!("port has no effect with forwarding = {word:?}, the kernel can't change ports there; remove it or write forwarding = \"nat\""),
+        );
+    }
+    translates_single_packets(book, pool.one_packet, own_forwarding);
+    if let Given::Good(ip, at) = ip {
+        fits(book, pool, ip, at, method, port);
+        if let Some(first) = taken(addresses, pool.services, ip, port, at) {
+            let first = book.name_of(first);
+            book.wrong(
+                at,
+                format!("address {ip} is in this pool twice, already at {first}; remove one real server"),
+            );
+        }
+    }
+    let own_source = probe_source(book, table);
+    let source = own_source.or_else(pool.source);
+    if let (Given::Good(source, at), Given::Good(ip, _)) = (source, ip)
+        && source.is_ipv4() != ip.is_ipv4()
+    {
+        book.wrong(
+            at,
+            format!("probe_source is an {} address, but the real server {ip} is probed over {}; write one of that family or leave it out", family(source), family(ip)),
+        );
+    }
+    let own_check = check::raw(book, table);
+    let judged = match check::merged(own_check, &pool.check) {
+        Given::Good(raw, _) => check::judged(book, raw, pool.services),
+        Given::Wrong => None,
+        Given::Absent => {
+            owner.note_missing(book, "check", CHECK_EXAMPLE);
+            None
+        }
+    };
+    let port = match port.not_wrong()? {
+        Given::Good(port, _) => Some(u16::try_from(port).ok()?),
+        _ => None,
+    };
+    let ip = ip.good()?;
+    let Judged { mut dns, rhythm, port: check_port, protocol } = judged?;
+    dns.port = check_port.or(port).or_else(|| {
+        let services = pool.services?;
+        let probed = services.iter().find(|service| service.protocol == protocol).or(services.first())?;
+        Some(probed.port)
+    })?;
+    let source = match source {
+        Given::Good(source, _) => Some(source),
+        Given::Absent => None,
+        Given::Wrong => return None,
+    };
+    let check = Check { target: (ip, dns.port).into(), source, dns, rhythm };
+    Some(RealServer {
+        name: name?,
+        address: ip,
+        port,
+        weight: weight?,
+        forwarding: method.or(Forwarding::Direct)?,
+        check,
+    })
+}
+
+/// Notes what keeps packets for the virtual IP from being sent to `ip`.
+fn fits(
+    book: &mut Book<'_>,
+    pool: &Pool<'_>,
+    ip: IpAddr,
+    at: Place,
+    method: Given<Forwarding>,
+    port: Given<u32>,
+) {
+    let Some(virtual_ip) = pool.virtual_ip else { return };
+    let tunnel = method.or(Forwarding::Direct).is_none_or(|method| method == Forwarding::Tunnel);
+    if ip.is_ipv4() != virtual_ip.is_ipv4() && !tunnel {
+        book.wrong(
+            at,
+            format!("{ip} is an {} address, the virtual server's is {}; only forwarding = \"tunnel\" can cross families", family(ip), family(virtual_ip)),
+        );
+    }
+    let own_port = |port: u32| {
+        pool.services.is_some_and(|all| all.iter().all(|service| u32::from(service.port) != port))
+    };
+    if ip == virtual_ip && !port.good().is_some_and(own_port) {
+        book.wrong(
+            at,
+            format!(
+                "{ip} is the virtual server's own address; write the address that only this real server has"
+            ),
+        );
+    }
+}

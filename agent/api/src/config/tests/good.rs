@@ -1,0 +1,273 @@
+//! What good files mean.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use checker_core::dns::{Rcode, RecordType, Transport};
+
+use super::{EXAMPLE, good, pool};
+use crate::config::{
+    Adopt, Config, Forwarding, Lvs, Persistence, RealServer, Rhythm, Scheduling, Service, VirtualServer,
+};
+use crate::id::Protocol;
+
+fn only(config: &Config) -> (&VirtualServer, &RealServer) {
+    let mut all = config.real_servers();
+    let first = all.next().expect("there is one");
+    assert!(all.next().is_none());
+    first
+}
+
+#[test]
+fn every_default() {
+    let config = good(&pool("", "", ""));
+    let (pool, server) = only(&config);
+    assert_eq!(config.lvs, Lvs { adopt: Adopt::Named, interval: Duration::from_secs(1) });
+    assert_eq!(
+        pool.scheduling,
+        Scheduling { scheduler: "wlc".to_owned(), flags: 0, one_packet: false, persistence: None }
+    );
+    assert_eq!((pool.quorum, pool.min_serving_percent), (1, 0));
+    assert_eq!(
+        pool.services,
+        [Service { protocol: Protocol::Udp, port: 53 }, Service { protocol: Protocol::Tcp, port: 53 }]
+    );
+    assert_eq!((server.weight, server.port, server.forwarding), (1, None, Forwarding::Direct));
+    let check = &server.check;
+    assert_eq!(check.rhythm, Rhythm { interval: Duration::from_secs(2), rise: 2, fall: 3 });
+    assert_eq!(check.target, "10.0.0.1:53".parse::<SocketAddr>().unwrap());
+    assert_eq!(check.source, None);
+    assert_eq!(check.dns.question.to_string(), "resolve.test A");
+    assert!(check.dns.expect.rcodes.iter().eq([Rcode::NOERROR]));
+    assert!(check.dns.expect.answers.is_empty());
+    assert_eq!(check.dns.transport, Transport::Udp);
+    assert_eq!(check.dns.timeout.get(), Duration::from_secs(1));
+    assert_eq!(check.dns.tries.get(), 2);
+}
+
+#[test]
+fn every_key() {
+    let text = r#"
+include = ["conf.d/*.toml"]
+lvs = { adopt = "exclusive", interval = "250ms" }
+[[virtual_server]]
+name = "v6.pool_1"
+address = "2001:db8::53"
+services = ["tcp/8053", "udp/5300"]
+forwarding = "tunnel"
+scheduler = "mh"
+scheduler_flags = ["mh-fallback", "mh-port"]
+one_packet = true
+persistence = { timeout = "1m 30s", prefix = 64 }
+quorum = 2
+min_serving = "50%"
+probe_source = "2001:db8::1"
+[virtual_server.check.dns]
+qname = "version.bind"
+qtype = "TXT"
+qclass = "CH"
+expect_rcode = ["NOERROR", "REFUSED"]
+expect_answer = "9.18"
+transport = "tcp"
+port = 53
+interval = "500ms"
+timeout = "250ms"
+tries = 1
+rise = 1
+fall = 100
+[[virtual_server.real_server]]
+name = "a"
+address = "2001:db8::a"
+weight = 0
+[[virtual_server.real_server]]
+name = "b"
+address = "10.0.0.1"
+probe_source = "10.0.0.254"
+weight = 65535
+[[virtual_server.real_server]]
+name = "c"
+address = "2001:db8::c"
+forwarding = "direct"
+"#;
+    let config = good(text);
+    assert_eq!(config.lvs, Lvs { adopt: Adopt::Exclusive, interval: Duration::from_millis(250) });
+    let [pool] = config.virtual_servers.as_slice() else { panic!("one is configured") };
+    assert_eq!(
+        (pool.scheduling.scheduler.as_str(), pool.scheduling.flags, pool.scheduling.one_packet),
+        ("mh", 3, true)
+    );
+    let persistence = Persistence { timeout: Duration::from_secs(90), prefix: 64 };
+    assert_eq!(pool.scheduling.persistence, Some(persistence));
+    assert_eq!((pool.quorum, pool.min_serving_percent, pool.min_serving()), (2, 50, 2));
+    let [a, b, c] = pool.real_servers.as_slice() else { panic!("three are configured") };
+    assert_eq!((a.weight, b.weight, c.weight), (0, 65_535, 1));
+    assert_eq!(a.check.source, Some("2001:db8::1".parse().unwrap()));
+    assert_eq!(b.check.source, Some("10.0.0.254".parse().unwrap()));
+    assert_eq!((a.forwarding, c.forwarding), (Forwarding::Tunnel, Forwarding::Direct));
+    let addresses: Vec<String> = pool.service_addresses().map(|address| address.to_string()).collect();
+    assert_eq!(addresses, ["tcp/[2001:db8::53]:8053", "udp/[2001:db8::53]:5300"]);
+    let check = &a.check;
+    assert_eq!(check.dns.question.to_string(), "version.bind CH TXT");
+    assert_eq!(check.dns.expect.rcodes.to_string(), "NOERROR or REFUSED");
+    assert_eq!(check.dns.expect.answers.len(), 1);
+    assert_eq!((check.dns.transport, check.dns.tries.get()), (Transport::Tcp, 1));
+    assert_eq!(check.rhythm, Rhythm { interval: Duration::from_millis(500), rise: 1, fall: 100 });
+    assert_eq!(check.target, "[2001:db8::a]:53".parse::<SocketAddr>().unwrap());
+}
+
+#[test]
+fn a_real_server_overrides_single_keys_of_the_check() {
+    let own = "[virtual_server.real_server.check.dns]\nqtype = \"AAAA\"\nexpect_answer = [\"2001:db8::1\"]\nfall = 1\ntimeout = \"100ms\"";
+    let config = good(&pool("", "rise = 5\nfall = 7\ntries = 4", own));
+    let check = &only(&config).1.check;
+    assert_eq!(check.dns.question.record_type(), RecordType::AAAA);
+    assert_eq!(check.dns.question.name().to_string(), "resolve.test");
+    assert_eq!(check.rhythm, Rhythm { interval: Duration::from_secs(2), rise: 5, fall: 1 });
+    assert_eq!((check.dns.tries.get(), check.dns.timeout.get()), (4, Duration::from_millis(100)));
+    assert_eq!(check.dns.expect.answers.iter().map(ToString::to_string).collect::<Vec<_>>(), ["2001:db8::1"]);
+    // An empty list takes the inherited answers away.
+    let own = "[virtual_server.real_server.check.dns]\nexpect_answer = []";
+    let config = good(&pool("", "expect_answer = \"192.0.2.80\"", own));
+    assert!(only(&config).1.check.dns.expect.answers.is_empty());
+}
+
+#[test]
+fn where_a_probe_goes() {
+    for (services, check, real, target, transport) in [
+        ("\"udp/53\"", "", "", 53, Transport::Udp),
+        ("\"tcp/54\"", "", "", 54, Transport::Tcp),
+        ("\"tcp/54\", \"udp/53\"", "", "", 53, Transport::Udp),
+        ("\"tcp/54\", \"udp/53\"", "transport = \"tcp\"", "", 54, Transport::Tcp),
+        ("\"tcp/54\"", "transport = \"udp\"", "", 54, Transport::Udp),
+        ("\"udp/53\"", "", "forwarding = \"nat\"\nport = 5353", 5353, Transport::Udp),
+        ("\"udp/53\"", "port = 99", "forwarding = \"nat\"\nport = 5353", 99, Transport::Udp),
+    ] {
+        let text = pool("", check, real).replace("\"udp/53\", \"tcp/53\"", services);
+        let config = good(&text);
+        let check = &only(&config).1.check;
+        assert_eq!(
+            (check.target.port(), check.dns.port, check.dns.transport),
+            (target, target, transport),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn where_packets_go() {
+    for (real, destinations) in [
+        ("", ["10.0.0.1:53", "10.0.0.1:53"]),
+        ("forwarding = \"nat\"", ["10.0.0.1:53", "10.0.0.1:53"]),
+        ("forwarding = \"nat\"\nport = 5353", ["10.0.0.1:5353", "10.0.0.1:5353"]),
+    ] {
+        let config = good(&pool("", "", real));
+        let (pool, server) = only(&config);
+        let found: Vec<String> =
+            pool.services.iter().map(|one| server.destination(*one).to_string()).collect();
+        assert_eq!(found, destinations, "{real}");
+    }
+    // The same machine, on another port: legal where ports can be changed.
+    good(&pool("", "", "forwarding = \"nat\"\nport = 5353").replace("10.0.0.1", "192.0.2.53"));
+}
+
+#[test]
+fn a_short_interval_shortens_the_default_timeout() {
+    let config = good(&pool("", "interval = \"200ms\"", ""));
+    assert_eq!(only(&config).1.check.dns.timeout.get(), Duration::from_millis(200));
+}
+
+#[test]
+fn the_share_that_is_kept_is_rounded_up() {
+    let three = "[[virtual_server.real_server]]\nname = \"b\"\naddress = \"10.0.0.2\"\n[[virtual_server.real_server]]\nname = \"c\"\naddress = \"10.0.0.3\"";
+    for (share, kept) in [("0%", 0), ("1%", 1), ("33%", 1), ("34%", 2), ("67%", 3), ("100%", 3)] {
+        let config = good(&pool(&format!("min_serving = \"{share}\""), "", three));
+        assert_eq!(config.virtual_servers.first().map(VirtualServer::min_serving), Some(kept), "{share}");
+    }
+}
+
+#[test]
+fn the_digest_is_of_what_is_meant() {
+    let plain = good(&pool("quorum = 1\nscheduler = \"wlc\"", "", "")).digest;
+    assert_eq!(plain.len(), 16);
+    for same in [
+        pool("", "", ""),
+        pool("# a remark\n\n  scheduler='wlc'   # another", "interval = \"2000ms\"", "weight = 0x1"),
+        pool("", "", "").replace('\n', "\r\n"),
+    ] {
+        assert_eq!(good(&same).digest, plain, "{same}");
+    }
+    let mut seen = vec![plain];
+    for other in [
+        pool("scheduler = \"wrr\"", "", ""),
+        pool("one_packet = true", "", ""),
+        pool("min_serving = \"1%\"", "", ""),
+        pool("persistence = { timeout = \"1s\" }", "", ""),
+        pool("probe_source = \"10.0.0.9\"", "", ""),
+        pool("", "fall = 4", ""),
+        pool("", "expect_answer = \"192.0.2.1\"", ""),
+        pool("", "expect_rcode = \"REFUSED\"", ""),
+        pool("", "", "weight = 2"),
+        pool("", "", "forwarding = \"nat\""),
+        pool("", "", "[[virtual_server.real_server]]\nname = \"b\"\naddress = \"10.0.0.2\""),
+        format!("lvs.adopt = \"exclusive\"\n{}", pool("", "", "")),
+        pool("", "", "").replace("resolve.test", "resolve2.test"),
+    ] {
+        let digest = good(&other).digest;
+        assert!(!seen.contains(&digest), "{other}");
+        seen.push(digest);
+    }
+    assert_eq!(good(&pool("", "", "")).digest, "efc2e5a5e4530032", "the same in every build of this version");
+}
+
+#[test]
+fn the_example_is_a_good_file() {
+    let config = good(EXAMPLE);
+    let names: Vec<String> =
+        config.real_servers().map(|(pool, server)| pool.id_of(server).to_string()).collect();
+    assert_eq!(names, ["resolver/dns1", "resolver/dns2"]);
+    assert!(config.virtual_server(&"resolver".parse().unwrap()).is_some());
+    assert!(config.virtual_server(&"dns1".parse().unwrap()).is_none());
+}
+
+/// Keys in the example's comments that are no defaults, but stand for something that is absent otherwise.
+const NO_DEFAULTS: [&str; 3] = ["persistence", "expect_answer", "probe_source"];
+
+#[test]
+fn what_the_example_calls_defaults_are_defaults() {
+    let mut uncommented = 0;
+    let mut in_real_server = false;
+    let text: Vec<String> = EXAMPLE
+        .lines()
+        .map(|line| {
+            in_real_server |= line.contains("[[virtual_server.real_server]]");
+            let Some((key, _)) = line.trim_start().strip_prefix("# ").and_then(|rest| rest.split_once(" = "))
+            else {
+                return line.to_owned();
+            };
+            let is_key = key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            if !is_key || NO_DEFAULTS.contains(&key) || (in_real_server && key == "port") {
+                return line.to_owned();
+            }
+            uncommented += 1;
+            line.replacen("# ", "", 1)
+        })
+        .collect();
+    assert_eq!(uncommented, 17, "keys in comments");
+    assert_eq!(good(&text.join("\n")).digest, good(EXAMPLE).digest);
+}
+
+#[test]
+fn the_example_names_every_key() {
+    for kind in crate::config::keys::ALL {
+        for key in kind.keys {
+            let named = EXAMPLE.lines().any(|line| {
+                let line = line.trim_start().trim_start_matches("# ");
+                line.split_once(" = ").is_some_and(|(name, _)| name == *key)
+                    || line.contains(&format!("{{ {key} = "))
+                    || line.contains(&format!(", {key} = "))
+                    || line.starts_with('[') && line.contains(key)
+            });
+            assert!(named, "{key} of {}", kind.header);
+        }
+    }
+}
