@@ -22,4 +22,4 @@ pub use section::{
     CheckHead, CheckSection, CheckUpdate, DestinationReport, KernelTable, LvsHead, LvsSection, LvsUpdate,
     RealServerHealth, Reporter, Section, SectionUpdate, ServiceReport, Setting,
 };
-pub use state::{SCHEMA, State, Update};
+pub use state::{SCHEMA, State, Storage, Update};

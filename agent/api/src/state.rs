@@ -38,6 +38,12 @@ pub struct State {
     /// What `lvsd` did.
     #[serde(default)]
     pub lvsd: LvsSection,
+    /// How far each reporter's own events were taken.
+    #[serde(default)]
+    pub sequences: Sequences,
+    /// Whether all this is kept on disk.
+    #[serde(default)]
+    pub storage: Storage,
     /// What happened, oldest first, at most [`EVENTS_KEPT`].
     #[serde(default)]
     pub events: VecDeque<Event>,
@@ -55,6 +61,8 @@ impl State {
             orders: Orders::default(),
             checkd: CheckSection::default(),
             lvsd: LvsSection::default(),
+            sequences: Sequences::default(),
+            storage: Storage::default(),
             events: VecDeque::new(),
         }
     }
@@ -71,6 +79,9 @@ impl State {
         if let Some(lvsd) = update.lvsd {
             self.lvsd.apply(lvsd);
         }
+        if let Some(storage) = update.storage {
+            self.storage = storage;
+        }
         let last = self.events.back().map_or(0, |event| event.number);
         self.events.extend(update.events.into_iter().filter(|event| event.number > last));
         let excess = self.events.len().saturating_sub(EVENTS_KEPT);
@@ -78,7 +89,31 @@ impl State {
     }
 }
 
-/// A change of the [`State`], as a watcher gets it. Parts that did not change are absent.
+/// The highest sequence number taken of each reporter's events, so that one that is sent again is recorded once. For the
+/// agent alone: watchers are not told. It starts again when another process reports.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sequences {
+    /// Of `checkd`.
+    pub checkd: u64,
+    /// Of `lvsd`.
+    pub lvsd: u64,
+}
+
+/// Whether the agent can keep the state on disk. While it can't, it lives in memory and no order is taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Storage {
+    /// Since when it can't; absent when it can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<Timestamp>,
+    /// What goes wrong and what to do about it, in one line; empty when nothing does.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+/// A change of the [`State`], as a watcher gets it. Parts that did not change are absent; one without any part is a sign of
+/// life, which comes at least every ten seconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Update {
     /// Generation of the state that the watcher has after this.
@@ -92,6 +127,9 @@ pub struct Update {
     /// Changes of `lvsd`'s section.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lvsd: Option<LvsUpdate>,
+    /// Whether the state is kept on disk, when that changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
     /// New events, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Event>,

@@ -36,6 +36,8 @@ pub enum Part {
     Checkd,
     /// `lvsd`'s section.
     Lvsd,
+    /// Whether the state is kept on disk.
+    Storage,
     /// Events.
     Events,
 }
@@ -118,7 +120,7 @@ pub struct DrainReply {
 /// Parameters of [`UNDRAIN`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UndrainOrder {
-    /// Which order: the target it was given with.
+    /// Which order: the target it was given with. Without a virtual server every order for the real server is ended.
     #[serde(flatten)]
     pub target: DrainTarget,
     /// As in [`DrainOrder`].

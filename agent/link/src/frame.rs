@@ -60,7 +60,7 @@ impl Frames {
         self.buffer.len().saturating_sub(self.start)
     }
 
-    /// Appends what was read: at most [`CHUNK`] bytes between two calls of [`Self::next`] keep the promise on memory.
+    /// Appends what was read: at most [`CHUNK`] bytes between two calls of [`Self::take`] keep the promise on memory.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
@@ -69,12 +69,12 @@ impl Frames {
     ///
     /// # Errors
     /// The stream can't become a message any more. It stays so: close the connection.
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>, FrameError> {
+    pub fn take(&mut self) -> Result<Option<Vec<u8>>, FrameError> {
         let pending = self.buffer.get(self.start..).unwrap_or_default();
-        if let Some(&first) = pending.iter().find(|byte| !byte.is_ascii_whitespace()) {
-            if first != b'{' {
-                return Err(FrameError::NotAnObject { first });
-            }
+        if let Some(&first) = pending.iter().find(|byte| !byte.is_ascii_whitespace())
+            && first != b'{'
+        {
+            return Err(FrameError::NotAnObject { first });
         }
         let unsearched = pending.get(self.searched..).unwrap_or_default();
         let Some(length) = unsearched.iter().position(|&byte| byte == 0).map(|at| self.searched + at) else {

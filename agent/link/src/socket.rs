@@ -133,7 +133,7 @@ impl Socket {
     pub fn receive(&mut self, heed: Heed, deadline: Instant) -> Result<Vec<u8>, SocketError> {
         let mut chunk = vec![0; CHUNK];
         loop {
-            if let Some(message) = self.frames.next().map_err(SocketError::Frame)? {
+            if let Some(message) = self.frames.take().map_err(SocketError::Frame)? {
                 return Ok(message);
             }
             match self.stream.read(&mut chunk) {
