@@ -53,6 +53,7 @@ run_command() {
   if [ -n "$TTY" ]; then
     stty sane -F "$TTY"
     stty rows "$ROWS" cols "$COLUMNS" -F "$TTY"
+    [ "$BACKEND" != qemu ] || stty -onlcr -F "$TTY" # QEMU leaves that to the terminal
     exec env -i "${environment[@]}" setsid --ctty --wait "${COMMAND[@]}" <"$TTY" >"$TTY" 2>&1
   fi
   [ ! -e "$RUN/stdin" ] || input=$RUN/stdin

@@ -1,0 +1,59 @@
+# Holdfast: build, test, demonstrate, install. `make help` lists the targets.
+.DEFAULT_GOAL := build
+SHELL := /bin/bash
+CARGO ?= $(shell command -v cargo || echo $$HOME/.cargo/bin/cargo)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+DESTDIR ?=
+PREFIX ?= /usr
+SYSCONFDIR ?= /etc
+BINDIR := $(DESTDIR)$(PREFIX)/bin
+LIBEXECDIR := $(DESTDIR)$(PREFIX)/libexec/holdfast
+LIBDIR := $(DESTDIR)$(PREFIX)/lib
+MANDIR := $(DESTDIR)$(PREFIX)/share/man
+DOCDIR := $(DESTDIR)$(PREFIX)/share/doc/holdfast
+
+COMMANDS := holdfast dnscheck
+DAEMONS := agentd checkd lvsd
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
+
+# Crate by crate: built together, a daemon would get the features that only another one asked for.
+build: ## the release binaries, into target/release
+	@for crate in $(COMMANDS) $(DAEMONS); do $(CARGO) build --release --locked -p $$crate || exit; done
+
+test: ## every check and test; ends with "N passed, N failed"
+	@tests/check.sh
+
+demo: ## the main job on real name servers, in the test kernel (KEEP=1: with a shell in it at the end)
+	@KEEP="$(KEEP)" tests/demo.sh
+
+audit: ## known advisories, licences, sources (needs cargo-deny and its advisory database)
+	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: $(CARGO) install --locked cargo-deny" >&2; exit 1; }
+	cargo-deny --locked check
+
+install: ## into DESTDIR (default: this machine); builds first where there is a cargo
+	@if [ -x "$(CARGO)" ]; then $(MAKE) --no-print-directory build; fi
+	install -d "$(BINDIR)" "$(LIBEXECDIR)" "$(DOCDIR)" "$(LIBDIR)"/{systemd/system,sysusers.d,tmpfiles.d,sysctl.d,modules-load.d}
+	install -m 755 $(COMMANDS:%=$(TARGET)/release/%) "$(BINDIR)"
+	install -m 755 $(DAEMONS:%=$(TARGET)/release/%) "$(LIBEXECDIR)"
+	install -m 644 etc/systemd/*.service etc/systemd/*.target "$(LIBDIR)/systemd/system"
+	@for kind in sysusers tmpfiles sysctl modules-load; do \
+	  echo install -m 644 etc/$$kind.d/holdfast.conf "$(LIBDIR)/$$kind.d"; \
+	  install -m 644 etc/$$kind.d/holdfast.conf "$(LIBDIR)/$$kind.d" || exit; \
+	done
+	@for page in docs/man/*.[1-8]; do \
+	  [ -e "$$page" ] || continue; \
+	  install -D -m 644 "$$page" "$(MANDIR)/man$${page##*.}/$${page##*/}" || exit; \
+	done
+	install -m 644 README.md LICENSE-MIT LICENSE-APACHE etc/holdfast.toml "$(DOCDIR)"
+	install -d "$(DESTDIR)$(SYSCONFDIR)/holdfast"
+	@if [ -e "$(DESTDIR)$(SYSCONFDIR)/holdfast/holdfast.toml" ]; then \
+	  echo "kept: $(DESTDIR)$(SYSCONFDIR)/holdfast/holdfast.toml"; \
+	else \
+	  echo install -m 640 etc/holdfast.toml "$(DESTDIR)$(SYSCONFDIR)/holdfast/holdfast.toml"; \
+	  install -m 640 etc/holdfast.toml "$(DESTDIR)$(SYSCONFDIR)/holdfast/holdfast.toml"; \
+	fi
+
+.PHONY: help build test demo audit install

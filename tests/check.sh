@@ -1,0 +1,89 @@
+#!/bin/bash
+# What `make test` runs: every check, one after the other, each announced with its time. Goes on after a failure, ends with
+# "N passed, N failed" and a matching status. A test counts for itself; any other step counts as one.
+#
+#   tests/check.sh [STEP...]     steps: format lints documentation build tests units demo (default: all)
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+. tests/packages.sh
+
+# A compiler and its C library to link with; what the test kernel needs; the name servers that are tested against;
+# what checks the systemd units.
+PACKAGES=(gcc libc6-dev iproute2 ipvsadm kmod bind9 nsd knot unbound bind9-dnsutils systemd)
+LOGS=${CARGO_TARGET_DIR:-target}/check
+PASSED=0 FAILED=0 FAILURES=()
+
+[ -z "${CI:-}" ] || export CARGO_TERM_COLOR=never
+command -v cargo >/dev/null || PATH=$PATH:$HOME/.cargo/bin
+
+prepare() {
+  mkdir -p "$LOGS"
+  install_packages "$LOGS/apt.log" "${PACKAGES[@]}" || exit 1
+  if ! command -v cargo >/dev/null; then
+    echo "no cargo: install Rust 1.95 or later, for instance with https://rustup.rs" >&2
+    exit 1
+  fi
+  local component
+  for component in fmt clippy; do
+    cargo "$component" --version >/dev/null 2>&1 && continue
+    echo "installing the toolchain's component for cargo $component" >&2
+    rustup component add "${component/fmt/rustfmt}" </dev/null || exit 1
+  done
+}
+
+# report NAME START PASSED FAILED
+report() {
+  PASSED=$((PASSED + $3)) FAILED=$((FAILED + $4))
+  [ "$4" = 0 ] || FAILURES+=("$1")
+  printf '==> %s: %s, %d s\n' "$1" "$([ "$4" = 0 ] && echo ok || echo FAILED)" $((SECONDS - $2))
+}
+
+# quietly NAME COMMAND...: a step that says something only when it fails, or when it takes long (cargo, on a terminal).
+quietly() {
+  local name=$1 start=$SECONDS
+  shift
+  printf '==> %s\n' "$name"
+  if "$@" >"$LOGS/$name.log" 2>&1 </dev/null; then
+    report "$name" $start 1 0
+  else
+    cat "$LOGS/$name.log"
+    report "$name" $start 0 1
+  fi
+}
+
+# counted NAME COMMAND...: test programs, whose own "test result:" lines are summed up.
+counted() {
+  local name=$1 start=$SECONDS status passed failed
+  shift
+  printf '==> %s\n' "$name"
+  "$@" 2>&1 </dev/null | tee "$LOGS/$name.log" | grep -vE '^(running 0 tests|test .* \.\.\. ok|test result: ok\. 0 passed.*|)$'
+  status=${PIPESTATUS[0]}
+  read -r passed failed < <(awk '/^test result:/ { for (i = 2; i <= NF; i++) {
+      if ($i == "passed;") p += $(i - 1); if ($i == "failed;") f += $(i - 1) } } END { print p + 0, f + 0 }' "$LOGS/$name.log")
+  # A test program that did not compile, or died, has no count.
+  if [ "$status" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
+  if [ "$status" = 0 ] && [ "$passed" = 0 ]; then failed=1; fi
+  report "$name" $start "$passed" "$failed"
+}
+
+step() {
+  case $1 in
+    format) quietly format cargo fmt --all --check ;;
+    lints) quietly lints cargo clippy --locked --workspace --all-targets -- -D warnings ;;
+    documentation) RUSTDOCFLAGS='-D warnings' quietly documentation cargo doc --locked --workspace --no-deps ;;
+    build) quietly build cargo build --locked --workspace --bins ;;
+    tests) counted tests cargo test --locked --workspace --no-fail-fast ;;
+    units) counted units tests/units.sh ;;
+    demo) counted demo tests/demo.sh --short ;;
+    *) echo "no step '$1': format lints documentation build tests units demo" >&2; exit 2 ;;
+  esac
+}
+
+prepare
+[ $# -gt 0 ] || set -- format lints documentation build tests units demo
+for name in "$@"; do
+  step "$name"
+done
+[ $FAILED = 0 ] || printf 'failed: %s (output in %s)\n' "${FAILURES[*]}" "$LOGS"
+echo "$PASSED passed, $FAILED failed"
+[ $FAILED = 0 ]
