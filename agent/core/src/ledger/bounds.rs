@@ -1,0 +1,133 @@
+//! How much is kept.
+//!
+//! Owns the limits on numbers and lengths. A text that is too long is cut; too many items refuse the report, because a
+//! part of a section would be a lie. It changes nothing else.
+
+use agent_api::{
+    CheckHead, Drain, KernelTable, LvsHead, NewEvent, RealServerHealth, Reporter, Section, SectionUpdate, ServiceReport,
+};
+
+use super::Refusal;
+
+/// How many items a section may have.
+pub const ITEMS_MAX: usize = 131_072;
+/// How many items and destinations together.
+pub const WEIGHT_MAX: usize = 524_288;
+/// How long a text for people may be, in characters.
+pub const LINE_MAX: usize = 500;
+/// How long a technical word may be, in characters.
+const WORD_MAX: usize = 128;
+/// How many wrong settings are kept.
+const SETTINGS_MAX: usize = 64;
+
+/// What has a limited size.
+pub trait Bounded {
+    /// Cuts what is too long.
+    fn bound(&mut self);
+
+    /// What it costs to keep.
+    fn weight(&self) -> usize {
+        1
+    }
+}
+
+impl Bounded for CheckHead {
+    fn bound(&mut self) {}
+}
+
+impl Bounded for RealServerHealth {
+    fn bound(&mut self) {
+        cut(&mut self.detail, LINE_MAX);
+    }
+}
+
+impl Bounded for LvsHead {
+    fn bound(&mut self) {
+        self.settings.truncate(SETTINGS_MAX);
+        for setting in &mut self.settings {
+            cut(&mut setting.name, WORD_MAX);
+            if let Some(value) = &mut setting.value {
+                cut(value, WORD_MAX);
+            }
+            cut(&mut setting.wanted, WORD_MAX);
+            cut(&mut setting.why, LINE_MAX);
+        }
+        match &mut self.kernel {
+            KernelTable::Unknown => {}
+            KernelTable::Present { version } => cut(version, WORD_MAX),
+            KernelTable::Unusable { detail, remedy, .. } => {
+                cut(detail, LINE_MAX);
+                cut(remedy, LINE_MAX);
+            }
+        }
+    }
+}
+
+impl Bounded for ServiceReport {
+    fn bound(&mut self) {
+        cut(&mut self.scheduler, WORD_MAX);
+    }
+
+    fn weight(&self) -> usize {
+        1 + self.destinations.len()
+    }
+}
+
+impl Bounded for Reporter {
+    fn bound(&mut self) {
+        cut(&mut self.version, WORD_MAX);
+        cut(&mut self.config, WORD_MAX);
+    }
+}
+
+impl Bounded for NewEvent {
+    fn bound(&mut self) {
+        cut(&mut self.text, LINE_MAX);
+    }
+}
+
+impl Bounded for Drain {
+    fn bound(&mut self) {
+        cut(&mut self.who, WORD_MAX);
+        cut(&mut self.why, LINE_MAX);
+    }
+}
+
+/// `text` as one line that is not too long.
+pub fn line(text: &str) -> String {
+    let mut line = text.to_owned();
+    cut(&mut line, LINE_MAX);
+    line
+}
+
+/// Makes `text` one line of at most `limit` characters, with "…" where it was cut.
+fn cut(text: &mut String, limit: usize) {
+    if text.len() > limit && text.chars().nth(limit).is_some() {
+        *text = text.chars().take(limit.saturating_sub(1)).chain(['…']).collect();
+    }
+    if text.chars().any(char::is_control) {
+        *text = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    }
+}
+
+/// Sees that `section` does not grow beyond the limits by `update`.
+pub fn check<K: Ord, H, I: Bounded>(
+    section: &Section<K, H, I>,
+    update: &SectionUpdate<K, H, I>,
+) -> Result<(), Refusal> {
+    let (mut items, mut weight) = (update.items.len(), update.items.values().map(I::weight).sum::<usize>());
+    if !update.whole {
+        let replaced: Vec<usize> =
+            update.items.keys().filter_map(|key| section.items.get(key)).map(I::weight).collect();
+        items = (items + section.items.len()).saturating_sub(replaced.len());
+        weight += section.items.values().map(I::weight).sum::<usize>();
+        weight = weight.saturating_sub(replaced.iter().sum());
+    }
+    if items > ITEMS_MAX {
+        return Err(Refusal::TooMuch { what: "items in the section", count: items, limit: ITEMS_MAX });
+    }
+    if weight > WEIGHT_MAX {
+        return Err(Refusal::TooMuch { what: "destinations in the section", count: weight, limit: WEIGHT_MAX });
+    }
+    Ok(())
+}

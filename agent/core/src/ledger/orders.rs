@@ -1,0 +1,112 @@
+//! Orders: what giving one changes, and in which words it is told.
+//!
+//! Owns the merging of an order into the others (one drain for each target) and its events. It never asks whether the
+//! caller may order, nor whether the target exists: that was settled before.
+
+use agent_api::{Drain, DrainTarget, EventKind, NewEvent, Orders};
+use jiff::{Timestamp, Unit};
+
+use super::Refusal;
+use super::bounds::Bounded;
+
+/// How many drains may be in force.
+pub const DRAINS_MAX: usize = 4_096;
+
+/// What an operator says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Send these real servers no new work.
+    Drain(Drain),
+    /// Send them work again.
+    Undrain {
+        /// Which drains end: those given for this target, or with no virtual server all of the real server.
+        target: DrainTarget,
+        /// Who says so.
+        who: String,
+    },
+}
+
+/// What an order came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// What is to be recorded.
+    pub events: Vec<NewEvent>,
+    /// The drains that it ended.
+    pub ended: Vec<Drain>,
+    /// Whether it replaced a drain of the same target.
+    pub replaced: bool,
+}
+
+impl Order {
+    /// Sees that there is room for it.
+    pub(super) fn check(&self, orders: &Orders) -> Result<(), Refusal> {
+        match self {
+            Self::Drain(drain)
+                if orders.drains.len() >= DRAINS_MAX
+                    && orders.drains.iter().all(|other| other.target != drain.target) =>
+            {
+                Err(Refusal::TooMuch { what: "drains", count: orders.drains.len() + 1, limit: DRAINS_MAX })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Merges it into `orders`.
+    pub(super) fn apply(self, orders: &mut Orders, now: Timestamp) -> Outcome {
+        match self {
+            Self::Drain(mut drain) => {
+                drain.bound();
+                let event = event(EventKind::DrainOrdered, &drain.target, drain.since, ordered_text(&drain));
+                let former = orders.drains.iter_mut().find(|other| other.target == drain.target);
+                let replaced = former.is_some();
+                match former {
+                    Some(former) => *former = drain,
+                    None => orders.drains.push(drain),
+                }
+                Outcome { events: vec![event], ended: Vec::new(), replaced }
+            }
+            Self::Undrain { target, who } => {
+                let is_meant = |drain: &Drain| {
+                    drain.target.real_server == target.real_server
+                        && (target.virtual_server.is_none() || drain.target.virtual_server == target.virtual_server)
+                };
+                let (ended, stay): (Vec<Drain>, Vec<Drain>) =
+                    std::mem::take(&mut orders.drains).into_iter().partition(is_meant);
+                orders.drains = stay;
+                let events = ended
+                    .iter()
+                    .map(|drain| {
+                        let text = format!("{} is drained no more: ended by {who}", drain.target);
+                        event(EventKind::DrainEnded, &drain.target, now, text)
+                    })
+                    .collect();
+                Outcome { events, ended, replaced: false }
+            }
+        }
+    }
+}
+
+fn ordered_text(drain: &Drain) -> String {
+    let until = drain.until.map_or_else(String::new, |until| {
+        format!(" until {}", until.round(Unit::Second).unwrap_or(until))
+    });
+    let why = if drain.why.is_empty() { String::new() } else { format!(": {}", drain.why) };
+    format!("{} is drained by {}{until}{why}", drain.target, drain.who)
+}
+
+/// The event of a drain that ended by itself.
+pub fn time_is_over(drain: &Drain, now: Timestamp) -> NewEvent {
+    let text = format!("{} is drained no more: the time that {} gave is over", drain.target, drain.who);
+    event(EventKind::DrainEnded, &drain.target, now, text)
+}
+
+fn event(kind: EventKind, target: &DrainTarget, at: Timestamp, text: String) -> NewEvent {
+    NewEvent {
+        at,
+        kind,
+        virtual_server: target.virtual_server.clone(),
+        real_server: Some(target.real_server.clone()),
+        cause: None,
+        text,
+    }
+}
