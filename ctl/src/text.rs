@@ -5,8 +5,6 @@
 
 use std::fmt::Write as _;
 
-use jiff::SignedDuration;
-
 /// The longest text from elsewhere that is shown; what is longer is cut, and that is said.
 const LONGEST: usize = 600;
 
@@ -40,23 +38,6 @@ pub fn harmless(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         None => escaped(text),
         Some((end, _)) => format!("{}... (cut)", escaped(text.get(..end).unwrap_or_default())),
-    }
-}
-
-/// A length of time in its two largest units: `3d 4h`, `2m 5s`, `12s`.
-#[must_use]
-pub fn length(span: SignedDuration) -> String {
-    let seconds = span.as_secs().max(0);
-    let (days, hours, minutes, rest) =
-        (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
-    let two = |a: i64, a_unit: &str, b: i64, b_unit: &str| {
-        if b == 0 { format!("{a}{a_unit}") } else { format!("{a}{a_unit} {b}{b_unit}") }
-    };
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{rest}s"),
-        (0, 0, _) => two(minutes, "m", rest, "s"),
-        (0, _, _) => two(hours, "h", minutes, "m"),
-        _ => two(days, "d", hours, "h"),
     }
 }
 
@@ -215,24 +196,6 @@ mod tests {
             assert!(harmless(&chunk.iter().collect::<String>()).chars().all(|c| !is_unsafe(c)));
         }
         assert_eq!(harmless(&"x".repeat(10_000)).chars().count(), LONGEST + "... (cut)".len());
-    }
-
-    #[test]
-    fn lengths_have_two_units() {
-        for (seconds, said) in [
-            (-5, "0s"),
-            (0, "0s"),
-            (59, "59s"),
-            (60, "1m"),
-            (125, "2m 5s"),
-            (3_600, "1h"),
-            (7_259, "2h"),
-            (7_260, "2h 1m"),
-            (86_400, "1d"),
-            (273_600, "3d 4h"),
-        ] {
-            assert_eq!(length(SignedDuration::from_secs(seconds)), said);
-        }
     }
 
     #[test]

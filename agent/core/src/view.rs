@@ -18,6 +18,7 @@ use agent_api::{DrainTarget, Event, Name, RealServerId, ServiceAddress, Setting,
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+pub use build::length;
 pub use select::Selection;
 
 /// Version of the JSON form. It rises when a field changes its meaning or goes; new fields may come without.
@@ -56,6 +57,8 @@ pub struct View {
     pub kernel: KernelView,
     /// The daemons that report: `checkd` and `lvsd`.
     pub daemons: Vec<DaemonView>,
+    /// Whether the agent can keep all this on disk.
+    pub storage: StorageView,
     /// The latest [`EVENTS_SHOWN`] events, oldest first.
     pub events: Vec<Event>,
 }
@@ -303,6 +306,15 @@ pub enum KernelStatus {
     Unusable,
     /// Nobody reports.
     Unknown,
+}
+
+/// Whether the agent can keep the state on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StorageView {
+    /// Since when it can't; null when it can.
+    pub failing_since: Option<Timestamp>,
+    /// What goes wrong and what to do about it.
+    pub detail: String,
 }
 
 /// A daemon that reports to the agent.

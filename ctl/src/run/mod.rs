@@ -13,6 +13,7 @@ use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use agent_core::view::length;
 use agent_daemon::{DEFAULT_SOCKET, DEFAULT_STATE};
 use anyhow::{Context, bail};
 use nix::sys::signal::{Signal, kill};
@@ -24,7 +25,6 @@ use crate::Outcome;
 use crate::args::Run;
 use crate::check_config;
 use crate::output::complain;
-use crate::text::length;
 use restart::Restarts;
 
 pub use child::become_daemon;

@@ -7,13 +7,13 @@ use std::fmt::Write as _;
 
 use agent_api::Verdict;
 use agent_core::view::{
-    DaemonStatus, DaemonView, DrainView, InTable, KernelStatus, Level, RealServerView, View,
-    VirtualServerView,
+    DaemonStatus, DaemonView, DrainView, InTable, KernelStatus, Level, OrderView, RealServerView, View,
+    VirtualServerView, length,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use crate::output::Style;
-use crate::text::{Colour, Columns, Word, harmless, latency, length, wrapped};
+use crate::text::{Colour, Columns, Word, harmless, latency, wrapped};
 
 /// So many reasons are spelled out; the rest is counted.
 const REASONS: usize = 10;
@@ -198,15 +198,28 @@ fn drains(view: &View, style: &Style, out: &mut String) {
         return;
     }
     heading("drains", style, out);
-    for order in &view.drains {
-        let mut text =
-            format!("{}: {}", order.drain.target, drain_text(&order.drain, view.generated_at, style));
-        if order.real_servers.is_empty() {
-            text.push_str(" (no real server of that name is known)");
+    let mut rows = Columns::default();
+    for OrderView { drain, real_servers } in &view.drains {
+        let end = match drain.until {
+            Some(until) => format!("until {} (in {})", clock(until, style), left(until, view.generated_at)),
+            None => "until somebody ends it".to_owned(),
+        };
+        let mut remarks = Vec::new();
+        if !drain.why.is_empty() {
+            remarks.push(drain.why.clone());
         }
-        let _ = write!(text, "; end it with: holdfast undrain {}", order.drain.target);
-        out.push_str(&wrapped(&harmless(&text), 2, style.width));
+        if real_servers.is_empty() {
+            remarks.push("no real server of that name is known".to_owned());
+        }
+        remarks.push(format!("end it with: holdfast undrain {}", drain.target));
+        let cells = [drain.target.clone(), end, format!("by {}", drain.who)];
+        rows.row(cells.iter().map(|cell| Word::plain(cell)).collect(), remarks);
     }
+    out.push_str(&rows.text(2, style.width, style.colours));
+}
+
+fn left(until: Timestamp, now: Timestamp) -> String {
+    length(until.duration_since(now).max(SignedDuration::ZERO))
 }
 
 /// `by alice since 2026-11-20 01:00:00, until 2026-11-20 03:00:00 (in 1h 20m): kernel update`.
@@ -214,8 +227,7 @@ pub fn drain_text(drain: &DrainView, now: Timestamp, style: &Style) -> String {
     let mut text = format!("by {} since {}, ", drain.who, clock(drain.since, style));
     match drain.until {
         Some(until) => {
-            let left = length(until.duration_since(now).max(SignedDuration::ZERO));
-            let _ = write!(text, "until {} (in {left})", clock(until, style));
+            let _ = write!(text, "until {} (in {})", clock(until, style), left(until, now));
         }
         None => text.push_str("until somebody ends it"),
     }
@@ -226,30 +238,30 @@ pub fn drain_text(drain: &DrainView, now: Timestamp, style: &Style) -> String {
 }
 
 fn behind(view: &View, style: &Style, out: &mut String) {
-    heading("behind it", style, out);
-    let mut rows = Columns::default();
+    heading("kernel and daemons", style, out);
     let kernel = &view.kernel;
-    let (word, colour) = match kernel.status {
-        KernelStatus::Present => ("present", Colour::Green),
-        KernelStatus::Missing => ("missing", Colour::Red),
-        KernelStatus::Unusable => ("unusable", Colour::Red),
-        KernelStatus::Unknown => ("unknown", Colour::Magenta),
+    let word = match kernel.status {
+        KernelStatus::Present => Word::coloured("present", Colour::Green),
+        KernelStatus::Missing => Word::coloured("missing", Colour::Red),
+        KernelStatus::Unusable => Word::coloured("unusable", Colour::Red),
+        KernelStatus::Unknown => Word::coloured("unknown", Colour::Magenta),
     };
-    let facts = match (&kernel.version, &kernel.cause) {
-        (Some(version), _) => {
-            let mut facts = format!("version {version}, {} edits", kernel.edits);
-            if kernel.drift_mended > 0 {
-                let _ = write!(facts, ", {} changes by others undone", kernel.drift_mended);
-            }
-            if kernel.foreign_services > 0 {
-                let _ = write!(facts, ", {} services of others", kernel.foreign_services);
-            }
-            facts
+    let count = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let mut facts = Vec::new();
+    if kernel.status == KernelStatus::Present {
+        facts.push(count(kernel.edits, "edit"));
+        if kernel.drift_mended > 0 {
+            facts.push(format!("{} by others undone", count(kernel.drift_mended, "change")));
         }
-        (None, Some(cause)) => cause.clone(),
-        (None, None) => String::new(),
-    };
-    rows.row(vec![Word::plain("kernel ipvs"), Word::coloured(word, colour), Word::plain(&facts)], Vec::new());
+        if kernel.foreign_services > 0 {
+            facts.push(format!("{} not ours", count(kernel.foreign_services, "service")));
+        }
+    }
+    let mut rows = Columns::default();
+    let which = kernel.version.as_deref().or(kernel.cause.as_deref()).unwrap_or_default();
+    rows.row(vec![Word::plain("kernel ipvs"), word, Word::plain(which)], vec![facts.join(", ")]);
+    out.push_str(&rows.text(2, style.width, style.colours));
+    let mut rows = Columns::default();
     for daemon in &view.daemons {
         rows.row(daemon_cells(daemon, view.generated_at), Vec::new());
     }
@@ -257,27 +269,21 @@ fn behind(view: &View, style: &Style, out: &mut String) {
 }
 
 fn daemon_cells(daemon: &DaemonView, now: Timestamp) -> Vec<Word> {
-    let (word, colour) = match daemon.status {
-        DaemonStatus::Connected => ("connected", Colour::Green),
-        DaemonStatus::Disconnected => ("disconnected", Colour::Yellow),
-        DaemonStatus::Silent => ("silent", Colour::Magenta),
-        DaemonStatus::NeverHeard => ("never heard", Colour::Magenta),
+    let status = match daemon.status {
+        DaemonStatus::Connected => Word::coloured("connected", Colour::Green),
+        DaemonStatus::Disconnected => Word::coloured("disconnected", Colour::Yellow),
+        DaemonStatus::Silent => Word::coloured("silent", Colour::Magenta),
+        DaemonStatus::NeverHeard => Word::coloured("never heard", Colour::Magenta),
     };
-    let mut facts = Vec::new();
-    if let Some(at) = daemon.heard_at {
-        facts.push(format!("heard {} ago", ago(at, now)));
-    }
-    if let Some(version) = &daemon.version {
-        facts.push(format!("version {version}"));
-    }
-    if let Some(pid) = daemon.pid {
-        facts.push(format!("pid {pid}"));
-    }
-    if let Some(config) = &daemon.config {
-        let differs = if daemon.config_agrees == Some(false) { " (differs)" } else { "" };
-        facts.push(format!("configuration {config}{differs}"));
-    }
-    vec![Word::plain(daemon.name), Word::coloured(word, colour), Word::plain(&facts.join(", "))]
+    let differs = if daemon.config_agrees == Some(false) { " (differs)" } else { "" };
+    let facts = [
+        daemon.heard_at.map(|at| format!("heard {} ago", ago(at, now))),
+        daemon.version.as_ref().map(|version| format!("version {version}")),
+        daemon.pid.map(|pid| format!("pid {pid}")),
+        daemon.config.as_ref().map(|config| format!("config {config}{differs}")),
+    ];
+    let facts = facts.iter().map(|fact| Word::plain(fact.as_deref().unwrap_or_default()));
+    [Word::plain(daemon.name), status].into_iter().chain(facts).collect()
 }
 
 fn events(view: &View, style: &Style, out: &mut String) {
@@ -291,3 +297,6 @@ fn events(view: &View, style: &Style, out: &mut String) {
         out.push_str(&wrapped(&harmless(&text), 2, style.width));
     }
 }
+
+#[cfg(test)]
+mod tests;

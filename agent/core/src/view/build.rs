@@ -13,8 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     DaemonStatus, DaemonView, DestinationView, DrainView, EVENTS_SHOWN, GONE_AFTER, InTable, KernelStatus,
-    KernelView, LastKnown, Level, OrderView, RealServerView, SCHEMA, SILENT_AFTER, ServiceView, Source, View,
-    VirtualServerView, judge,
+    KernelView, LastKnown, Level, OrderView, RealServerView, SCHEMA, SILENT_AFTER, ServiceView, Source,
+    StorageView, View, VirtualServerView, judge,
 };
 
 /// What both sections say of one virtual server.
@@ -49,6 +49,10 @@ impl View {
             drains: Vec::new(),
             kernel,
             daemons: daemons(checkd, lvsd),
+            storage: StorageView {
+                failing_since: state.storage.failing_since,
+                detail: state.storage.detail.clone(),
+            },
             events: state.events.iter().skip(shown).cloned().collect(),
         };
         view.drains = state
@@ -78,6 +82,23 @@ impl View {
 /// How long before `now` it was; zero when the clock was set back since.
 pub(super) fn age(at: Timestamp, now: Timestamp) -> SignedDuration {
     now.duration_since(at).max(SignedDuration::ZERO)
+}
+
+/// A length of time in its two largest units: `3d 4h`, `2m 5s`, `12s`.
+#[must_use]
+pub fn length(span: SignedDuration) -> String {
+    let seconds = span.as_secs().max(0);
+    let (days, hours, minutes, rest) =
+        (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    let two = |a: i64, a_unit: &str, b: i64, b_unit: &str| {
+        if b == 0 { format!("{a}{a_unit}") } else { format!("{a}{a_unit} {b}{b_unit}") }
+    };
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{rest}s"),
+        (0, 0, _) => two(minutes, "m", rest, "s"),
+        (0, _, _) => two(hours, "h", minutes, "m"),
+        _ => two(days, "d", hours, "h"),
+    }
 }
 
 fn hearing<K: Ord, H, I>(name: &'static str, section: &Section<K, H, I>, now: Timestamp) -> DaemonView {

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use agent_api::{Event, EventKind, Verdict};
 use jiff::{SignedDuration, Timestamp};
 
-use super::build::age;
+use super::build::{age, length};
 use super::{
     DaemonStatus, DaemonView, InTable, KernelStatus, Level, RealServerView, Reason, SETTLES_WITHIN, View,
     VirtualServerView,
@@ -24,8 +24,10 @@ impl View {
     pub(super) fn judge(&mut self, mut reasons: Vec<Reason>) {
         reasons.sort_by_key(|reason| std::cmp::Reverse(reason.level));
         self.status = reasons.first().map_or(Level::Ok, |reason| reason.level);
+        // Without a kernel table no virtual server works, however well its real servers do.
+        let no_table = reasons.iter().any(|r| r.virtual_server.is_none() && r.level == Level::Critical);
         for pool in &mut self.virtual_servers {
-            pool.status = Level::Ok;
+            pool.status = if no_table { Level::Critical } else { Level::Ok };
         }
         for reason in &reasons {
             let Some(name) = &reason.virtual_server else { continue };
@@ -57,6 +59,11 @@ pub(super) fn reasons(view: &View, events: &VecDeque<Event>) -> Vec<Reason> {
         reasons.extend(daemon_reason(daemon, view.generated_at));
     }
     reasons.extend(config_reason(&view.daemons));
+    if view.storage.failing_since.is_some() {
+        let text =
+            format!("the agent can't write its state file, so it takes no orders: {}", view.storage.detail);
+        reasons.push(general(Level::Warning, "state_not_saved", text));
+    }
     reasons
 }
 
@@ -192,6 +199,8 @@ fn kernel_reasons(view: &View, events: &VecDeque<Event>, reasons: &mut Vec<Reaso
             let text = format!("the kernel's IPVS can't be used: {sentence}");
             reasons.push(general(Level::Critical, "kernel_unusable", text));
         }
+        // Of a silent lvsd its own reason says that.
+        KernelStatus::Unknown if !view.daemon("lvsd").is_some_and(|lvsd| lvsd.status.is_believed()) => {}
         KernelStatus::Unknown => {
             let text = format!("the kernel's table is not known: {sentence}");
             reasons.push(general(Level::Unknown, "kernel_unknown", text));
@@ -218,7 +227,7 @@ fn kernel_reasons(view: &View, events: &VecDeque<Event>, reasons: &mut Vec<Reaso
 
 fn daemon_reason(daemon: &DaemonView, now: Timestamp) -> Option<Reason> {
     let name = daemon.name;
-    let ago = daemon.heard_at.map_or_else(String::new, |at| format!("{} s ago", age(at, now).as_secs()));
+    let ago = daemon.heard_at.map_or_else(String::new, |at| format!("{} ago", length(age(at, now))));
     let means = if name == "checkd" { "all verdicts are unknown" } else { "the kernel's table is not known" };
     let (level, code, text) = match daemon.status {
         DaemonStatus::Connected => return None,

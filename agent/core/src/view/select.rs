@@ -5,7 +5,7 @@
 use agent_api::config::nearest;
 use agent_api::{Name, RealServerId};
 
-use super::build::age;
+use super::build::{age, length};
 use super::{Level, Reason, Source, View};
 
 /// What to show: `resolver`, `dns1` or `resolver/dns1`.
@@ -60,8 +60,8 @@ impl View {
                 "neither the agent nor the state file says anything".to_owned()
             }
             Source::StateFile => format!(
-                "the agent does not answer: this is the state file, written {} s ago",
-                age(self.written_at, self.generated_at).as_secs()
+                "the agent does not answer: this is the state file, written {} ago",
+                length(age(self.written_at, self.generated_at))
             ),
         };
         let reason = Reason {
@@ -71,8 +71,9 @@ impl View {
             real_server: None,
             text,
         };
-        let mut reasons = vec![reason];
-        reasons.append(&mut self.reasons);
+        // That the daemons are not heard follows from that.
+        let rest = self.reasons.drain(..).filter(|reason| !reason.code.starts_with("daemon_"));
+        let reasons: Vec<Reason> = std::iter::once(reason).chain(rest).collect();
         self.judge(reasons);
         self
     }

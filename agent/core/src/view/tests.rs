@@ -287,12 +287,13 @@ fn what_is_wrong_is_said_once() {
                 s.lvsd.connected = false;
                 s.lvsd.heard_at = Some(before(60));
             },
-            &[(Unknown, "kernel_unknown"), (Unknown, "daemon_silent")],
+            &[(Unknown, "daemon_silent")],
         ),
+        ("lvsd never came", |s| s.lvsd = LvsSection::default(), &[(Unknown, "daemon_never_heard")]),
         (
-            "lvsd never came",
-            |s| s.lvsd = LvsSection::default(),
-            &[(Unknown, "kernel_unknown"), (Unknown, "daemon_never_heard")],
+            "lvsd has not looked yet",
+            |s| s.lvsd.head.kernel = KernelTable::Unknown,
+            &[(Unknown, "kernel_unknown")],
         ),
         (
             "the kernel has no IPVS",
@@ -328,6 +329,14 @@ fn what_is_wrong_is_said_once() {
                 });
             },
             &[(Warning, "kernel_setting")],
+        ),
+        (
+            "the disk is full",
+            |s| {
+                s.storage.failing_since = Some(before(5));
+                s.storage.detail = "no space left on device".into();
+            },
+            &[(Warning, "state_not_saved")],
         ),
         (
             "different configurations",
@@ -543,6 +552,7 @@ fn a_selection_still_hears_what_concerns_everything() {
     };
     let view = View::of(&state, NOW).select(&"dns1".parse().unwrap()).unwrap();
     assert_eq!(codes(&view), [(Level::Critical, "kernel_missing")]);
+    assert_eq!(view.virtual_servers[0].status, Level::Critical);
 }
 
 #[test]
@@ -553,8 +563,30 @@ fn what_does_not_come_from_the_agent_is_unknown_at_best() {
         let view = View::of(&healthy(), NOW).from_source(source);
         assert_eq!((view.status, codes(&view)), (Level::Unknown, vec![(Level::Unknown, "agent_silent")]));
     }
+    let mut old = healthy();
+    old.checkd.heard_at = Some(before(500));
+    let view = View::of(&old, NOW).from_source(Source::StateFile);
+    assert_eq!(codes(&view), [(Level::Unknown, "agent_silent"), (Level::Unknown, "serving_unknown")]);
     let view = View::of(&State::new(String::new(), NOW), NOW).from_source(Source::Nowhere);
     assert_eq!(codes(&view), [(Level::Unknown, "agent_silent")]);
+}
+
+#[test]
+fn lengths_have_two_units() {
+    for (seconds, said) in [
+        (-5, "0s"),
+        (0, "0s"),
+        (59, "59s"),
+        (60, "1m"),
+        (125, "2m 5s"),
+        (3_600, "1h"),
+        (7_259, "2h"),
+        (7_260, "2h 1m"),
+        (86_400, "1d"),
+        (273_600, "3d 4h"),
+    ] {
+        assert_eq!(length(SignedDuration::from_secs(seconds)), said);
+    }
 }
 
 /// The JSON form is a promise: a change here is a change of the schema, and of the operating guide.
