@@ -19,11 +19,12 @@ Examples:
   dnscheck --server 10.1.53.2 --qname blocked.test --expect-rcode NXDOMAIN,REFUSED
   dnscheck --server 10.1.53.2 --source 10.1.53.1 --qname id.server --qtype TXT --qclass CH --tcp
 
-Exit status: 0 when the server is up, 1 when it is not, when no probe could be made, and on a wrong command line.";
+Exit status: 0 when the server is up; 1 when it is not, when it could not be probed, and on a wrong
+command line.";
 
 /// Asks a name server one question and says whether it answered as it should.
 #[derive(Debug, Parser)]
-#[command(name = "dnscheck", version, about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "dnscheck", version, after_help = EXAMPLES, max_term_width = 100)]
 pub(crate) struct Args {
     /// Address of the name server, IPv4 or IPv6 (fe80::1%eth0 on a link)
     #[arg(long, value_name = "ADDRESS", help_heading = "Server")]
@@ -54,14 +55,14 @@ pub(crate) struct Args {
         help_heading = "Expectation"
     )]
     expect_rcode: Vec<Rcode>,
-    /// Answer that must be in the reply, as in a zone file; of several, one is enough
+    /// Answer that must be there, as in a zone file; one of several will do
     #[arg(long, value_name = "DATA", help_heading = "Expectation")]
     expect_answer: Vec<String>,
     /// Pass a NOERROR reply without an answer, too
     #[arg(long, conflicts_with = "expect_answer", help_heading = "Expectation")]
     allow_empty: bool,
 
-    /// Limit for all tries together: 500ms, 2s; a number alone is seconds
+    /// Limit for all tries together: 500ms, 2s, or seconds
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = timeout, help_heading = "Course")]
     timeout: Timeout,
     /// Queries within that time while none is answered, evenly spaced

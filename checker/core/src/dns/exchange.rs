@@ -375,7 +375,7 @@ impl Exchange {
         let late = now.since(self.deadline);
         let transport = self.transport;
         let (cause, mut detail) = if let Some(trouble) = self.trouble {
-            (trouble, trouble.meaning().to_owned())
+            (trouble, local(trouble).to_owned())
         } else if late > LATE_MAX {
             (
                 Cause::LateTimer,
@@ -477,6 +477,16 @@ impl Exchange {
         if let Some(slot) = self.actions.iter_mut().find(|slot| slot.is_none()) {
             *slot = Some(action);
         }
+    }
+}
+
+/// Local trouble in plain words.
+fn local(trouble: Cause) -> &'static str {
+    match trouble {
+        Cause::SourceUnavailable => "the source address is not on this machine",
+        Cause::NetUnreachable => "this machine has no route to the server, or forbids sending to it",
+        Cause::NoSocket => "no socket could be opened: out of descriptors, ports or memory",
+        other => other.meaning(),
     }
 }
 

@@ -10,7 +10,7 @@ use super::check::{DnsCheck, Question};
 use super::kind::{Class, Rcode, RecordType};
 use super::name::Name;
 use super::rdata;
-use super::reply::{Asked, Record, Reply};
+use super::reply::{Asked, HEADER, Record, Reply};
 use super::wire::Malformed;
 use crate::verdict::{Cause, Verdict};
 
@@ -23,7 +23,7 @@ const SHOWN_CHARS: usize = 120;
 /// Why a message is not the reply to our query. It is ignored: anyone may send it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stray {
-    /// Too short to hold an id and flags that fit.
+    /// Too short for a header, and not with our id.
     Short,
     /// Another id.
     Id,
@@ -56,9 +56,9 @@ impl fmt::Display for Stray {
 /// It is not; the error says why.
 pub fn sort(question: &Question, id: u16, octets: &[u8]) -> Result<(), Stray> {
     match octets.first_chunk::<2>() {
-        None => return Err(Stray::Short),
-        Some(first) if u16::from_be_bytes(*first) != id => return Err(Stray::Id),
-        Some(_) => {}
+        Some(first) if u16::from_be_bytes(*first) == id => {}
+        Some(_) if octets.len() >= HEADER => return Err(Stray::Id),
+        _ => return Err(Stray::Short),
     }
     let Ok(reply) = Reply::parse(octets) else { return Ok(()) };
     if !reply.header.is_reply() || reply.header.opcode() != 0 {

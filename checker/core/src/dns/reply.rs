@@ -8,7 +8,7 @@ use super::kind::{Class, Rcode, RecordType};
 use super::wire::{Malformed, Message};
 
 /// Octets of a header.
-const HEADER: usize = 12;
+pub(super) const HEADER: usize = 12;
 
 /// The header of a message, RFC 1035 section 4.1.1 with AD and CD of RFC 4035.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -247,6 +247,7 @@ fn only_our_reply_is_taken() {
     assert_eq!(sorted(&ok().0), Ok(()));
     assert_eq!(sorted(b""), Err(Stray::Short));
     assert_eq!(sorted(b"\x12"), Err(Stray::Short));
+    assert_eq!(sorted(b"no DNS here"), Err(Stray::Short));
     assert_eq!(sorted(&Sample::reply(ID + 1, 0).0), Err(Stray::Id));
     // Our own query, echoed; and another opcode.
     let mut echoed = ok();

@@ -1,0 +1,98 @@
+//! The engine under load: many probes at once, few sockets, a stalled thread.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod fake;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use checker_core::dns::{Class, DnsCheck, Outcome, Question, RecordType, Timeout, Tries};
+use checker_core::{Cause, Verdict};
+use checker_probe::{Prober, Settings, Target, clock};
+use fake::{Fake, right, send};
+
+fn check(timeout: Duration) -> Arc<DnsCheck> {
+    let question = Question::new("resolve.test".parse().unwrap(), RecordType::A, Class::IN).unwrap();
+    let mut check = DnsCheck::new(question);
+    check.timeout = Timeout::new(timeout).unwrap();
+    Arc::new(check)
+}
+
+fn all(prober: &mut Prober, count: usize) -> BTreeMap<u64, Outcome> {
+    let mut ended = BTreeMap::new();
+    while ended.len() < count {
+        prober.poll(clock::now() + Duration::from_millis(100)).unwrap();
+        while let Some(finished) = prober.next_finished() {
+            assert!(ended.insert(finished.token, finished.outcome).is_none(), "ended twice");
+        }
+    }
+    assert_eq!((prober.stats().in_flight, prober.stats().waiting), (0, 0));
+    ended
+}
+
+#[test]
+fn many_probes_at_once() {
+    let server = Fake::udp(|socket, peer, query| send(socket, peer, &right(query)));
+    let target = Target::new(server.addr, None).unwrap();
+    for gather in [Duration::ZERO, Duration::from_millis(1)] {
+        let mut prober = Prober::new(Settings { gather, ..Settings::default() }).unwrap();
+        let check =
+            Arc::new(DnsCheck { tries: Tries::new(5).unwrap(), ..(*check(Duration::from_secs(20))).clone() });
+        for token in 0..600 {
+            prober.start(token, &check, target);
+        }
+        let ended = all(&mut prober, 600);
+        assert!(ended.values().all(|outcome| outcome.verdict == Verdict::Up), "{ended:?}");
+        assert_eq!(prober.stats().started, 600);
+    }
+}
+
+#[test]
+fn sockets_are_capped_and_the_rest_waits() {
+    let server = Fake::udp(|_, _, _| {});
+    let target = Target::new(server.addr, None).unwrap();
+    let mut prober = Prober::new(Settings { max_sockets: 40, ..Settings::default() }).unwrap();
+    let check = check(Duration::from_millis(50));
+    for token in 0..100 {
+        prober.start(token, &check, target);
+    }
+    // Two tries each.
+    assert_eq!((prober.stats().in_flight, prober.stats().waiting), (20, 80));
+    let ended = all(&mut prober, 100);
+    assert_eq!(prober.stats().waited, 80);
+    for outcome in ended.values() {
+        // The time that a probe waited for a socket is not counted against the server.
+        assert!(matches!(outcome.cause, Some(Cause::DnsTimeout | Cause::LateTimer)), "{outcome:?}");
+        assert!(outcome.elapsed >= Duration::from_millis(50), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_stalled_thread_blames_no_server() {
+    let timeout = Duration::from_millis(50);
+    let (silent, speaking) =
+        (Fake::udp(|_, _, _| {}), Fake::udp(|socket, peer, query| send(socket, peer, &right(query))));
+    let mut prober = Prober::new(Settings::default()).unwrap();
+    prober.start(0, &check(timeout), Target::new(silent.addr, None).unwrap());
+    prober.start(1, &check(timeout), Target::new(speaking.addr, None).unwrap());
+    std::thread::sleep(timeout + checker_core::dns::LATE_MAX + Duration::from_millis(50));
+    let ended = all(&mut prober, 2);
+    assert_eq!((ended[&0].verdict, ended[&0].cause), (Verdict::Unknown, Some(Cause::LateTimer)));
+    assert_eq!(ended[&1].verdict, Verdict::Up);
+}
+
+#[test]
+fn waiting_ends_when_it_should() {
+    let mut prober = Prober::new(Settings::default()).unwrap();
+    let start = clock::now();
+    prober.poll(start + Duration::from_millis(30)).unwrap();
+    assert!(clock::now().since(start) >= Duration::from_millis(30));
+    let waker = prober.waker();
+    let thread = std::thread::spawn(move || waker.wake());
+    let start = clock::now();
+    prober.poll(start + Duration::from_secs(60)).unwrap();
+    assert!(clock::now().since(start) < Duration::from_secs(50));
+    thread.join().unwrap();
+}
