@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -24,6 +24,11 @@ fn main() -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    let _ = writeln!(std::io::stderr().lock(), "holdfast: {}", harmless(&format!("{error:#}")));
+    // Whoever read our output has seen enough (`holdfast status | head`).
+    let gone = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    if error.downcast_ref::<io::Error>().is_some_and(gone) {
+        return ExitCode::FAILURE;
+    }
+    let _ = writeln!(io::stderr().lock(), "holdfast: {}", harmless(&format!("{error:#}")));
     ExitCode::FAILURE
 }
