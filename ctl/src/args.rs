@@ -102,7 +102,7 @@ pub struct Drain {
     #[arg(value_name = "TARGET")]
     pub target: Target,
     /// Why, for whoever looks at it next
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub why: String,
     /// End it by itself after this time, as in 30m, 2h, 1d 12h
     #[arg(long = "for", value_name = "DURATION", value_parser = drain_length)]

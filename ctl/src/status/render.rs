@@ -293,7 +293,7 @@ fn events(view: &View, style: &Style, out: &mut String) {
     heading("latest events", style, out);
     for event in view.events.iter().skip(view.events.len().saturating_sub(EVENTS)) {
         let what = &event.what;
-        let text = format!("{} {}: {}", clock(what.at, style), what.kind.as_str(), what.text);
+        let text = format!("{} {}", clock(what.at, style), what.text);
         out.push_str(&wrapped(&harmless(&text), 2, style.width));
     }
 }

@@ -52,10 +52,9 @@ kernel and daemons
   lvsd    connected  heard 1s ago  version 0.1.0  pid 102  config 5f3c9a1e
 
 latest events
-  2026-11-20 11:00:00 drain_ordered: root (alice) drains resolver/dns3: kernel
-  update
-  2026-11-20 11:59:00 real_server_went_down: resolver/dns2 went down: no answer
-  from 10.1.53.3:53 within 500 ms
+  2026-11-20 11:00:00 resolver/dns3 is drained by root (alice): kernel update
+  2026-11-20 11:59:00 resolver/dns2 went down: no answer from 10.1.53.3:53
+  within 500 ms
 ";
     assert_eq!(shown(&state(), NOW), expected);
 }
@@ -92,10 +91,9 @@ kernel and daemons
   lvsd    silent  heard 12m 1s ago  version 0.1.0  pid 102  config 5f3c9a1e
 
 latest events
-  2026-11-20 11:00:00 drain_ordered: root (alice) drains resolver/dns3: kernel
-  update
-  2026-11-20 11:59:00 real_server_went_down: resolver/dns2 went down: no answer
-  from 10.1.53.3:53 within 500 ms
+  2026-11-20 11:00:00 resolver/dns3 is drained by root (alice): kernel update
+  2026-11-20 11:59:00 resolver/dns2 went down: no answer from 10.1.53.3:53
+  within 500 ms
 ";
     assert_eq!(render(&view, &style()), expected);
 }
