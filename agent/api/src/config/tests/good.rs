@@ -271,3 +271,34 @@ fn the_example_names_every_key() {
         }
     }
 }
+
+/// The reference of the configuration.
+const REFERENCE: &str = include_str!("../../../../../docs/configuration.md");
+
+#[test]
+fn the_reference_names_every_key() {
+    for kind in crate::config::keys::ALL {
+        for key in kind.keys.iter().filter(|key| !["virtual_server", "lvs", "check", "dns"].contains(*key)) {
+            assert!(
+                REFERENCE.lines().any(|line| line.starts_with(&format!("| `{key}` |"))),
+                "{key} of {}",
+                kind.header
+            );
+        }
+    }
+}
+
+#[test]
+fn what_the_reference_shows_is_a_good_file() {
+    let mut inside = false;
+    let shown: Vec<&str> = REFERENCE
+        .lines()
+        .filter(|line| {
+            let fence = line.starts_with("```");
+            inside = if fence { *line == "```toml" } else { inside };
+            inside && !fence
+        })
+        .collect();
+    let config = good(&shown.join("\n"));
+    assert_eq!(config.real_servers().count(), 2);
+}
