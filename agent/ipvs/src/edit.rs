@@ -3,6 +3,9 @@
 //! There is no edit that clears the table, and none will be added: whoever wants everything gone names it.
 //! An edit only says what to do; it is carried out by `Ipvs::apply`, or by [`Edit::apply_to`] on a model.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use crate::text::{Line, Style};

@@ -46,6 +46,13 @@
 
 #![cfg_attr(not(feature = "socket"), forbid(unsafe_code))]
 
+// The random tables are also for the test on a real kernel, which is outside of the crate.
+#[cfg(test)]
+extern crate self as agent_ipvs;
+#[cfg(test)]
+#[path = "../tests/tables/mod.rs"]
+mod tables;
+
 pub mod codec;
 mod edit;
 #[cfg(feature = "socket")]

@@ -6,8 +6,8 @@ use std::num::NonZeroU16;
 
 use agent_ipvs::{
     Checksum, Destination, DestinationKey, Edit, Encapsulation, Family, Flags, Forwarding, Granularity,
-    MAX_TIMEOUT_SECS, Persistence, PersistenceEngine, Protocol, Scheduler, Service, ServiceEntry, ServiceKey, Table,
-    Thresholds, Weight,
+    MAX_TIMEOUT_SECS, Persistence, PersistenceEngine, Protocol, Scheduler, Service, ServiceEntry, ServiceKey,
+    Table, Thresholds, Weight,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -20,7 +20,10 @@ pub fn fill(table: &Table) -> Vec<Edit> {
     for (key, entry) in table {
         edits.push(Edit::AddService(entry.service));
         edits.extend(
-            entry.destinations.values().map(|&destination| Edit::AddDestination { service: *key, destination }),
+            entry
+                .destinations
+                .values()
+                .map(|&destination| Edit::AddDestination { service: *key, destination }),
         );
     }
     edits
@@ -39,9 +42,8 @@ fn ipv4() -> impl Strategy<Value = IpAddr> {
 }
 
 fn ipv6() -> impl Strategy<Value = IpAddr> {
-    let global = (0x2000..0x4000_u16, any::<[u16; 7]>()).prop_map(|(first, [b, c, d, e, f, g, h])| {
-        Ipv6Addr::new(first, b, c, d, e, f, g, h)
-    });
+    let global = (0x2000..0x4000_u16, any::<[u16; 7]>())
+        .prop_map(|(first, [b, c, d, e, f, g, h])| Ipv6Addr::new(first, b, c, d, e, f, g, h));
     let runs = (0..3_u16, 0..3_u16, 0..3_u16, 1..9_u16)
         .prop_map(|(b, e, f, h)| Ipv6Addr::new(0x2001, b, 0, 0, e, f, 0, h));
     prop_oneof![global, runs].prop_map(IpAddr::from)
@@ -64,7 +66,8 @@ fn key() -> impl Strategy<Value = ServiceKey> {
     let by_address = (protocol, family().prop_flat_map(address), port)
         .prop_map(|(protocol, address, port)| ServiceKey::new(protocol, address, port).unwrap());
     let mark = prop_oneof![1..20_u32, any::<u32>().prop_map(|mark| mark.max(1))];
-    let by_mark = (family(), mark).prop_map(|(family, mark)| ServiceKey::firewall_mark(family, mark).unwrap());
+    let by_mark =
+        (family(), mark).prop_map(|(family, mark)| ServiceKey::firewall_mark(family, mark).unwrap());
     prop_oneof![3 => by_address, 1 => by_mark]
 }
 
@@ -79,7 +82,9 @@ fn granularity(family: Family) -> BoxedStrategy<Granularity> {
 
 fn service() -> impl Strategy<Value = Service> {
     key().prop_flat_map(|key| {
-        let schedulers = select(vec!["rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh"]);
+        let schedulers = select(vec![
+            "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh",
+        ]);
         let timeout = prop_oneof![1..400_u32, Just(MAX_TIMEOUT_SECS)];
         let persistence = (timeout, granularity(key.family()), any::<bool>());
         (schedulers, option::of(persistence), any::<bool>(), 0..8_usize).prop_map(
@@ -113,10 +118,10 @@ fn scheduler_flags(service: &Service) -> usize {
 }
 
 fn encapsulation() -> impl Strategy<Value = Encapsulation> {
-    let gue = (1..=u16::MAX, select(vec![Checksum::None, Checksum::Full, Checksum::Remote])).prop_map(
-        |(port, checksum)| Encapsulation::Gue { port: NonZeroU16::new(port).unwrap(), checksum },
-    );
-    let gre = select(vec![Checksum::None, Checksum::Full]).prop_map(|checksum| Encapsulation::Gre { checksum });
+    let gue = (1..=u16::MAX, select(vec![Checksum::None, Checksum::Full, Checksum::Remote]))
+        .prop_map(|(port, checksum)| Encapsulation::Gue { port: NonZeroU16::new(port).unwrap(), checksum });
+    let gre =
+        select(vec![Checksum::None, Checksum::Full]).prop_map(|checksum| Encapsulation::Gre { checksum });
     prop_oneof![2 => Just(Encapsulation::Ipip), 1 => gue, 1 => gre]
 }
 
