@@ -19,6 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 pub use build::length;
+pub use judge::REASON_CODES;
 pub use select::Selection;
 
 /// Version of the JSON form. It rises when a field changes its meaning or goes; new fields may come without.

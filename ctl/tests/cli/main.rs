@@ -1,5 +1,6 @@
 //! The `holdfast` command as people and scripts call it, against an agent that the test plays.
 
+mod docs;
 mod drain;
 mod fake;
 mod run;

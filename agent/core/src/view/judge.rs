@@ -15,6 +15,31 @@ use super::{
     VirtualServerView,
 };
 
+/// Every code that a [`Reason`] can have.
+pub const REASON_CODES: [&str; 21] = [
+    "agent_silent",
+    "config_differs",
+    "daemon_disconnected",
+    "daemon_never_heard",
+    "daemon_silent",
+    "drain_not_applied",
+    "fail_open",
+    "kernel_missing",
+    "kernel_setting",
+    "kernel_unknown",
+    "kernel_unusable",
+    "no_server_serving",
+    "no_virtual_server",
+    "not_in_table",
+    "real_server_degraded",
+    "real_server_down",
+    "real_server_unknown",
+    "serving_unknown",
+    "state_not_saved",
+    "still_in_table",
+    "table_contested",
+];
+
 /// So many mended changes within [`CONTEST_SPAN`] are no accident.
 const CONTEST_AT: usize = 3;
 const CONTEST_SPAN: SignedDuration = SignedDuration::from_secs(60);
