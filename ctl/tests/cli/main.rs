@@ -1,5 +1,7 @@
 //! The `holdfast` command as people and scripts call it, against an agent that the test plays.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod docs;
 mod drain;
 mod fake;

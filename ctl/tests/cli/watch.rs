@@ -95,7 +95,7 @@ fn what_moves_all_the_time_is_no_change() {
 fn text_in_a_pipe_comes_in_blocks() {
     let fake = Fake::start(healthy(), Manner::Well);
     let watching = watch(&fake.socket(), &["resolver"]);
-    let mut next = |start: &str| loop {
+    let next = |start: &str| loop {
         let line = watching.lines.recv_timeout(SOON).unwrap();
         assert!(!line.contains('\u{1b}'));
         if line.starts_with(start) {
