@@ -20,9 +20,7 @@ use std::time::Duration;
 use agent_api::section::{CheckUpdate, LvsUpdate};
 use agent_api::state::{EVENTS_KEPT, Storage};
 use agent_api::wire::{Part, Report, ReportedEvent};
-use agent_api::{
-    CauseCode, Drain, Event, EventKind, NewEvent, RealServerId, ServiceAddress, State, Update,
-};
+use agent_api::{CauseCode, Drain, Event, EventKind, NewEvent, RealServerId, ServiceAddress, State, Update};
 use checker_core::Time;
 use jiff::{SignedDuration, Timestamp};
 
@@ -94,7 +92,7 @@ pub enum Input {
     /// A reporter reported.
     Reported {
         /// What it said.
-        report: Report,
+        report: Box<Report>,
         /// Whether it is the first report on its connection.
         first: bool,
     },
@@ -214,7 +212,7 @@ impl Ledger {
     pub fn handle(&mut self, input: Input, now: Now) -> Result<(), Refusal> {
         let generation = self.state.generation.saturating_add(1);
         let saves = match input {
-            Input::Reported { report, first } => self.reported(report, first, generation, now)?,
+            Input::Reported { report, first } => self.reported(*report, first, generation, now)?,
             Input::ReporterLeft(role) => self.set_connected(role, false, generation).then_some(Urgency::Soon),
             Input::Ordered(order) => {
                 let outcome = order.apply(&mut self.state.orders, now.wall);
@@ -280,7 +278,8 @@ impl Ledger {
             events: if wanted(Part::Events) { self.events_since(since) } else { Vec::new() },
         };
         let Update { orders, checkd, lvsd, storage, events, .. } = &update;
-        let empty = orders.is_none() && checkd.is_none() && lvsd.is_none() && storage.is_none() && events.is_empty();
+        let empty =
+            orders.is_none() && checkd.is_none() && lvsd.is_none() && storage.is_none() && events.is_empty();
         (!empty || since.is_none()).then_some(update)
     }
 
@@ -327,10 +326,11 @@ impl Ledger {
         let anew = trace::is_other_process(section.reporter.as_ref(), update.reporter.as_ref());
         let mut changes = Vec::new();
         let announced = &mut self.announced;
-        let urgency = self.checkd.apply(section, update, generation, now, |id: &RealServerId, health| match health {
-            Some(health) => changes.extend(announced.event(id, health, now.wall)),
-            None => announced.forget(id),
-        });
+        let urgency =
+            self.checkd.apply(section, update, generation, now, |id: &RealServerId, health| match health {
+                Some(health) => changes.extend(announced.event(id, health, now.wall)),
+                None => announced.forget(id),
+            });
         let changed = self.record_all(changes, generation);
         let mut taken = if anew { 0 } else { self.state.sequences.checkd };
         let told = self.take_events(events, &mut taken, generation);
@@ -403,13 +403,15 @@ impl Ledger {
     }
 
     fn deadlines(&mut self, generation: u64, now: Now) -> Option<Urgency> {
-        let (stay, over): (Vec<Drain>, Vec<Drain>) =
-            std::mem::take(&mut self.state.orders.drains).into_iter().partition(|drain| drain.in_force(now.wall));
+        let (stay, over): (Vec<Drain>, Vec<Drain>) = std::mem::take(&mut self.state.orders.drains)
+            .into_iter()
+            .partition(|drain| drain.in_force(now.wall));
         self.state.orders.drains = stay;
         if !over.is_empty() {
             self.orders_at = generation;
         }
-        let mut events: Vec<NewEvent> = over.iter().map(|drain| orders::time_is_over(drain, now.wall)).collect();
+        let mut events: Vec<NewEvent> =
+            over.iter().map(|drain| orders::time_is_over(drain, now.wall)).collect();
         let silent = [
             (Role::Checkd, self.checkd.falls_silent(now.steady)),
             (Role::Lvsd, self.lvsd.falls_silent(now.steady)),

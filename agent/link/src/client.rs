@@ -239,10 +239,10 @@ pub(crate) fn ask(
     let bytes = to_frame(&call).map_err(|error| ExchangeError::Protocol(error.to_string()))?;
     let Err(error) = socket.send(&bytes, deadline) else { return Ok(()) };
     // Whoever refuses a connection says why and closes, perhaps before it has read the call.
-    if matches!(error, SocketError::Closed) {
-        if let Ok(message) = socket.receive(Heed::Stop, deadline) {
-            answer::<serde::de::IgnoredAny>(&message)?;
-        }
+    if matches!(error, SocketError::Closed)
+        && let Ok(message) = socket.receive(Heed::Stop, deadline)
+    {
+        answer::<serde::de::IgnoredAny>(&message)?;
     }
     Err(error.into())
 }

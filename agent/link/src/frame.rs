@@ -11,6 +11,8 @@ pub const CALL_MAX: usize = 64 * 1024;
 pub const REPORT_MAX: usize = 64 * 1024 * 1024;
 /// The longest reply or update: both sections, orders and events.
 pub const REPLY_MAX: usize = 192 * 1024 * 1024;
+/// Where in a message its method is looked for, in bytes.
+const LOOK: usize = 1024;
 /// How many bytes are read at once.
 pub const CHUNK: usize = 64 * 1024;
 
@@ -58,6 +60,16 @@ impl Frames {
     #[must_use]
     pub fn pending(&self) -> usize {
         self.buffer.len().saturating_sub(self.start)
+    }
+
+    /// Whether the next message, as far as it is here, looks like a call of `method`: for whoever has to decide whether it
+    /// may be long.
+    #[must_use]
+    pub fn begins_with_call(&self, method: &str) -> bool {
+        let pending = self.buffer.get(self.start..).unwrap_or_default();
+        let head = pending.get(..pending.len().min(LOOK)).unwrap_or_default();
+        let wanted = format!("\"{method}\"");
+        head.windows(wanted.len()).any(|part| part == wanted.as_bytes())
     }
 
     /// Appends what was read: at most [`CHUNK`] bytes between two calls of [`Self::take`] keep the promise on memory.

@@ -4,7 +4,8 @@
 //! part of a section would be a lie. It changes nothing else.
 
 use agent_api::{
-    CheckHead, Drain, KernelTable, LvsHead, NewEvent, RealServerHealth, Reporter, Section, SectionUpdate, ServiceReport,
+    CheckHead, Drain, KernelTable, LvsHead, NewEvent, RealServerHealth, Reporter, Section, SectionUpdate,
+    ServiceReport,
 };
 
 use super::Refusal;
@@ -127,7 +128,11 @@ pub fn check<K: Ord, H, I: Bounded>(
         return Err(Refusal::TooMuch { what: "items in the section", count: items, limit: ITEMS_MAX });
     }
     if weight > WEIGHT_MAX {
-        return Err(Refusal::TooMuch { what: "destinations in the section", count: weight, limit: WEIGHT_MAX });
+        return Err(Refusal::TooMuch {
+            what: "destinations in the section",
+            count: weight,
+            limit: WEIGHT_MAX,
+        });
     }
     Ok(())
 }

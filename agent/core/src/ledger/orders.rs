@@ -68,7 +68,8 @@ impl Order {
             Self::Undrain { target, who } => {
                 let is_meant = |drain: &Drain| {
                     drain.target.real_server == target.real_server
-                        && (target.virtual_server.is_none() || drain.target.virtual_server == target.virtual_server)
+                        && (target.virtual_server.is_none()
+                            || drain.target.virtual_server == target.virtual_server)
                 };
                 let (ended, stay): (Vec<Drain>, Vec<Drain>) =
                     std::mem::take(&mut orders.drains).into_iter().partition(is_meant);
@@ -87,9 +88,9 @@ impl Order {
 }
 
 fn ordered_text(drain: &Drain) -> String {
-    let until = drain.until.map_or_else(String::new, |until| {
-        format!(" until {}", until.round(Unit::Second).unwrap_or(until))
-    });
+    let until = drain
+        .until
+        .map_or_else(String::new, |until| format!(" until {}", until.round(Unit::Second).unwrap_or(until)));
     let why = if drain.why.is_empty() { String::new() } else { format!(": {}", drain.why) };
     format!("{} is drained by {}{until}{why}", drain.target, drain.who)
 }

@@ -5,12 +5,11 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-
 use agent_api::{Reporter, Section, SectionUpdate};
 use checker_core::Time;
 
 use super::bounds::{self, Bounded};
-use super::{Now, Refusal, SILENT_AFTER, Role, Urgency};
+use super::{Now, Refusal, Role, SILENT_AFTER, Urgency};
 
 /// How many changes of items are remembered.
 pub const JOURNAL_MAX: usize = 8_192;
@@ -98,7 +97,12 @@ impl<K: Ord + Clone> Trace<K> {
     }
 
     /// Whether that changed anything.
-    pub fn set_connected<H, I>(&mut self, section: &mut Section<K, H, I>, connected: bool, generation: u64) -> bool {
+    pub fn set_connected<H, I>(
+        &mut self,
+        section: &mut Section<K, H, I>,
+        connected: bool,
+        generation: u64,
+    ) -> bool {
         let changed = section.connected != connected;
         if changed {
             section.connected = connected;

@@ -30,7 +30,9 @@ impl Announced {
                 EventKind::RealServerBecameUnknown => Verdict::Unknown,
                 _ => continue,
             };
-            if let (Some(virtual_server), Some(real_server)) = (&event.what.virtual_server, &event.what.real_server) {
+            if let (Some(virtual_server), Some(real_server)) =
+                (&event.what.virtual_server, &event.what.real_server)
+            {
                 let (virtual_server, real_server) = (virtual_server.clone(), real_server.clone());
                 told.insert(RealServerId { virtual_server, real_server }, verdict);
             }
@@ -49,7 +51,12 @@ impl Announced {
     }
 
     /// The event that `health` means, if it means one.
-    pub fn event(&mut self, id: &RealServerId, health: &RealServerHealth, now: Timestamp) -> Option<NewEvent> {
+    pub fn event(
+        &mut self,
+        id: &RealServerId,
+        health: &RealServerHealth,
+        now: Timestamp,
+    ) -> Option<NewEvent> {
         if is_not_probed(health) {
             return None;
         }
@@ -80,7 +87,8 @@ impl Announced {
 }
 
 fn is_not_probed(health: &RealServerHealth) -> bool {
-    health.verdict == Verdict::Unknown && health.cause.as_ref().is_none_or(|cause| cause.as_str() == NOT_PROBED)
+    health.verdict == Verdict::Unknown
+        && health.cause.as_ref().is_none_or(|cause| cause.as_str() == NOT_PROBED)
 }
 
 /// Whether an event of this kind is a reporter's to tell: what only it can see. All others are found by the ledger.

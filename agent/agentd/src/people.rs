@@ -1,0 +1,135 @@
+//! Who may do what.
+//!
+//! Owns the table of roles: root and the agent's own user may do everything, each daemon's user may report its own section,
+//! everybody else who can open the socket may read. Who is calling comes from the kernel, never from a message.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use agent_api::wire::AgentError;
+use agent_core::ledger::Role;
+use nix::unistd::{Uid, User, geteuid};
+
+/// The user that `checkd` runs as.
+pub const CHECK_USER: &str = "holdfast-check";
+/// The user that `lvsd` runs as.
+pub const LVS_USER: &str = "holdfast-lvs";
+
+/// How long the system's user database may take to name somebody.
+const NAMING: Duration = Duration::from_secs(2);
+/// How many names are remembered.
+const NAMES_KEPT: usize = 256;
+
+/// The users that matter.
+#[derive(Debug)]
+pub struct People {
+    own: u32,
+    checkd: Option<u32>,
+    lvsd: Option<u32>,
+    names: RefCell<BTreeMap<u32, String>>,
+}
+
+impl People {
+    /// Looks the daemons' users up. Those that do not exist have no part.
+    pub fn look_up() -> Self {
+        let uid_of = |name: &str| match User::from_name(name) {
+            Ok(user) => user.map(|user| user.uid.as_raw()),
+            Err(error) => {
+                tracing::warn!("can't look up user {name}, so it may not report: {error}");
+                None
+            }
+        };
+        Self::new(geteuid().as_raw(), uid_of(CHECK_USER), uid_of(LVS_USER))
+    }
+
+    fn new(own: u32, checkd: Option<u32>, lvsd: Option<u32>) -> Self {
+        let names = RefCell::new(BTreeMap::from([(0, "root".to_owned())]));
+        Self { own, checkd, lvsd, names }
+    }
+
+    /// Whether `uid` may give orders.
+    pub fn may_order(&self, uid: u32) -> bool {
+        uid == 0 || uid == self.own
+    }
+
+    /// Whether `uid` may report the section of `role`.
+    pub fn may_report(&self, uid: u32, role: Role) -> bool {
+        let user = match role {
+            Role::Checkd => self.checkd,
+            Role::Lvsd => self.lvsd,
+        };
+        self.may_order(uid) || user == Some(uid)
+    }
+
+    /// Whether `uid` is one of ours: it has places of its own, which readers can't take.
+    pub fn is_ours(&self, uid: u32) -> bool {
+        self.may_report(uid, Role::Checkd) || self.may_report(uid, Role::Lvsd)
+    }
+
+    /// The refusal of an order.
+    pub async fn no_order(&self, uid: u32, action: &str) -> AgentError {
+        let remedy = "only root may give orders; use sudo".to_owned();
+        AgentError::PermissionDenied { user: self.name(uid).await, action: action.to_owned(), remedy }
+    }
+
+    /// The refusal of a report.
+    pub async fn no_report(&self, uid: u32, role: Role) -> AgentError {
+        let user = match role {
+            Role::Checkd => CHECK_USER,
+            Role::Lvsd => LVS_USER,
+        };
+        let remedy = match role {
+            Role::Checkd if self.checkd.is_none() => {
+                format!("only user {user} and root may, and there is no such user here")
+            }
+            Role::Lvsd if self.lvsd.is_none() => {
+                format!("only user {user} and root may, and there is no such user here")
+            }
+            _ => format!("only user {user} and root may"),
+        };
+        let action = format!("report as {}", role.as_str());
+        AgentError::PermissionDenied { user: self.name(uid).await, action, remedy }
+    }
+
+    /// The name of a user; its number when it has none or the user database is slow.
+    pub async fn name(&self, uid: u32) -> String {
+        if let Some(name) = self.names.borrow().get(&uid) {
+            return name.clone();
+        }
+        let lookup = tokio::task::spawn_blocking(move || User::from_uid(Uid::from_raw(uid)));
+        let Ok(Ok(Ok(user))) = tokio::time::timeout(NAMING, lookup).await else { return uid.to_string() };
+        let name = user.map_or_else(|| uid.to_string(), |user| user.name);
+        let mut names = self.names.borrow_mut();
+        if names.len() >= NAMES_KEPT {
+            names.retain(|uid, _| *uid == 0);
+        }
+        names.insert(uid, name.clone());
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_user_has_its_part() {
+        let people = People::new(990, Some(991), Some(992));
+        //        uid, orders, checkd, lvsd, ours
+        for (uid, orders, checkd, lvsd) in [
+            (0, true, true, true),
+            (990, true, true, true),
+            (991, false, true, false),
+            (992, false, false, true),
+            (1000, false, false, false),
+        ] {
+            assert_eq!(people.may_order(uid), orders, "{uid}");
+            assert_eq!(people.may_report(uid, Role::Checkd), checkd, "{uid}");
+            assert_eq!(people.may_report(uid, Role::Lvsd), lvsd, "{uid}");
+            assert_eq!(people.is_ours(uid), checkd || lvsd, "{uid}");
+        }
+        let alone = People::new(1000, None, None);
+        assert!(alone.may_order(1000) && alone.may_report(1000, Role::Lvsd) && !alone.is_ours(1001));
+    }
+}
