@@ -7,6 +7,7 @@ mod drain;
 mod fake;
 mod run;
 mod status;
+mod terminal;
 mod watch;
 
 use std::path::Path;

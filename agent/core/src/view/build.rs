@@ -4,10 +4,11 @@
 //! judging to `judge`.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use agent_api::{
-    Drain, DrainTarget, KernelTable, Name, RealServerHealth, RealServerId, Section, ServiceAddress,
-    ServiceReport, State, Verdict,
+    DestinationReport, Drain, DrainTarget, KernelTable, Name, RealServerHealth, RealServerId, Section,
+    ServiceAddress, ServiceReport, State, Verdict,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -21,6 +22,7 @@ use super::{
 #[derive(Default)]
 struct Pool<'a> {
     services: Vec<(ServiceAddress, &'a ServiceReport)>,
+    destinations: BTreeMap<&'a Name, Vec<DestinationView>>,
     real_servers: BTreeMap<&'a Name, Option<&'a RealServerHealth>>,
 }
 
@@ -183,8 +185,10 @@ fn pools(state: &State) -> BTreeMap<&Name, Pool<'_>> {
     for (service, report) in &state.lvsd.items {
         let pool = pools.entry(&report.virtual_server).or_default();
         pool.services.push((*service, report));
-        for name in report.destinations.values().filter_map(|destination| destination.real_server.as_ref()) {
+        for (address, to) in &report.destinations {
+            let Some(name) = &to.real_server else { continue };
             pool.real_servers.entry(name).or_default();
+            pool.destinations.entry(name).or_default().push(destination(*service, *address, to));
         }
     }
     for (id, health) in &state.checkd.items {
@@ -206,9 +210,9 @@ fn virtual_server(
         .iter()
         .map(|(real_server, health)| {
             let id = RealServerId { virtual_server: name.clone(), real_server: (*real_server).clone() };
-            let destinations = destinations_of(pool, Some(real_server));
+            let destinations = pool.destinations.get(real_server).cloned().unwrap_or_default();
             let drain = state.orders.drain_of(&id, now).map(drain_view);
-            let in_table = in_table(pool, real_server, table_known);
+            let in_table = in_table(pool, &destinations, table_known);
             RealServerView { in_table, drain, ..real_server_view(real_server, *health, destinations, checkd) }
         })
         .collect();
@@ -231,42 +235,34 @@ fn virtual_server(
                 service: *service,
                 scheduler: report.scheduler.clone(),
                 fail_open: report.fail_open,
-                unconfigured: destinations(*service, report, None).collect(),
+                unconfigured: report
+                    .destinations
+                    .iter()
+                    .filter(|(_, to)| to.real_server.is_none())
+                    .map(|(address, to)| destination(*service, *address, to))
+                    .collect(),
             })
             .collect(),
         real_servers,
     }
 }
 
-/// The destinations of `report` that belong to `real_server`; those that belong to nobody when there is none.
-fn destinations<'a>(
-    service: ServiceAddress,
-    report: &'a ServiceReport,
-    real_server: Option<&'a Name>,
-) -> impl Iterator<Item = DestinationView> + 'a {
-    report.destinations.iter().filter(move |(_, to)| to.real_server.as_ref() == real_server).map(
-        move |(address, to)| DestinationView {
-            service,
-            address: *address,
-            weight: to.weight,
-            active_connections: to.active_connections,
-            inactive_connections: to.inactive_connections,
-        },
-    )
+fn destination(service: ServiceAddress, address: SocketAddr, to: &DestinationReport) -> DestinationView {
+    DestinationView {
+        service,
+        address,
+        weight: to.weight,
+        active_connections: to.active_connections,
+        inactive_connections: to.inactive_connections,
+    }
 }
 
-fn destinations_of(pool: &Pool<'_>, real_server: Option<&Name>) -> Vec<DestinationView> {
-    pool.services.iter().flat_map(|(service, report)| destinations(*service, report, real_server)).collect()
-}
-
-fn in_table(pool: &Pool<'_>, real_server: &Name, table_known: bool) -> InTable {
+/// Whether a real server with these `destinations`, which come service by service, is in the table.
+fn in_table(pool: &Pool<'_>, destinations: &[DestinationView], table_known: bool) -> InTable {
     if !table_known || pool.services.is_empty() {
         return InTable::Unknown;
     }
-    let holds = |report: &ServiceReport| {
-        report.destinations.values().any(|destination| destination.real_server.as_ref() == Some(real_server))
-    };
-    match pool.services.iter().filter(|(_, report)| holds(report)).count() {
+    match destinations.chunk_by(|a, b| a.service == b.service).count() {
         0 => InTable::No,
         n if n == pool.services.len() => InTable::Yes,
         _ => InTable::Partly,
