@@ -78,6 +78,11 @@ impl Schedule {
         Self { seed, window, queue: BinaryHeap::new(), places: Vec::new(), free: Vec::new() }
     }
 
+    /// Changes the window.
+    pub fn set_window(&mut self, window: Duration) {
+        self.window = window;
+    }
+
     /// Adds a probe to be run every `interval`, for the first time within one interval from `now`: when exactly follows
     /// from the seed and `key` alone.
     pub fn insert(&mut self, key: &str, interval: Duration, now: Time) -> ProbeId {
@@ -180,6 +185,12 @@ impl Schedule {
             self.queue.pop();
         }
     }
+}
+
+/// A seed from a text that differs between machines.
+#[must_use]
+pub fn seed(text: &str) -> u64 {
+    fnv1a(0, text.as_bytes())
 }
 
 /// `whole` times a fraction of which `random` gives the 64 bits behind the point.

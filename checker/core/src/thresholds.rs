@@ -102,6 +102,8 @@ pub struct Standing {
     blind: bool,
     passing: bool,
     in_a_row: u32,
+    /// Whether it was settled once and that is forgotten: then one pass is not enough.
+    undecided: bool,
 }
 
 impl Standing {
@@ -123,6 +125,14 @@ impl Standing {
             standing.toward = if passing { Verdict::Up } else { Verdict::Down };
         }
         standing
+    }
+
+    /// A server that was judged before, but of which only the latest results are still known: `in_a_row` in a row that
+    /// were `passing`. It takes all of `rise` or of `fall` to settle it again.
+    #[must_use]
+    pub fn undecided(passing: bool, in_a_row: u32) -> Self {
+        let memory = Memory { settled: Verdict::Unknown, blind: false, passing, in_a_row };
+        Self { undecided: true, ..Self::restored(memory) }
     }
 
     /// What to keep for [`Standing::restored`].
@@ -168,7 +178,7 @@ impl Standing {
         }
         // Verdicts are ordered from good to bad.
         let (rising, needed) = match self.settled {
-            Verdict::Unknown if passing => (true, 1),
+            Verdict::Unknown if passing => (true, if self.undecided { thresholds.rise } else { 1 }),
             Verdict::Unknown => (false, thresholds.fall),
             settled if result < settled => (true, thresholds.rise),
             _ => (false, thresholds.fall),
@@ -184,6 +194,7 @@ impl Standing {
         if self.away >= needed {
             self.settled = self.toward;
             self.away = 0;
+            self.undecided = false;
         }
     }
 }

@@ -52,6 +52,7 @@ fn phases_follow_from_seed_and_key() {
     assert_eq!(first(1, "a/b"), first(1, "a/b"));
     assert_ne!(first(1, "a/b"), first(2, "a/b"));
     assert_ne!(first(1, "a/b"), first(1, "a/c"));
+    assert_ne!(seed("director1"), seed("director2"));
 }
 
 #[test]

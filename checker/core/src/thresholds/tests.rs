@@ -48,6 +48,17 @@ fn local_trouble_moves_no_counter() {
 }
 
 #[test]
+fn what_was_judged_before_is_settled_with_care() {
+    assert_eq!(run(&mut Standing::undecided(true, 0), &[Up, Up]), [Unknown, Up]);
+    assert_eq!(run(&mut Standing::undecided(true, 1), &[Up]), [Up]);
+    assert_eq!(
+        run(&mut Standing::undecided(false, 2), &[Up, Down, Down, Down]),
+        [Unknown, Unknown, Unknown, Down]
+    );
+    assert_eq!(run(&mut Standing::undecided(false, 2), &[Down, Up]), [Down, Down]);
+}
+
+#[test]
 fn degraded_stands_between() {
     let mut standing = Standing::new();
     assert_eq!(run(&mut standing, &[Up, Degraded, Degraded, Degraded]), [Up, Up, Up, Degraded]);

@@ -1,0 +1,246 @@
+//! The running daemon: one loop that probes, judges and reports.
+//!
+//! Owns the loop, its signals and its talk with systemd. The watchdog is fed by turns of the loop that did their work, so
+//! that a prober that hangs is ended even if other threads live. The loop never waits for the agent.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use agent_api::{CheckHead, Reporter};
+use agent_daemon::{
+    LoadError, Signal, Signals, UsageError, Watchdog, load_config, ready, reloading, status, stopping,
+};
+use agent_link::Checkd;
+use anyhow::Context as _;
+use checker_core::{Time, Verdict, schedule};
+use checker_probe::{DescriptorLimit, Prober, Settings, clock};
+use jiff::Timestamp;
+use tracing::{info, warn};
+
+use crate::pool::{Pool, Start};
+
+/// How long the agent may take to say what was before.
+const FORMER_WAIT: Duration = Duration::from_secs(3);
+/// How often a summary is sent.
+const SUMMARY: Duration = Duration::from_secs(5);
+/// How long the agent may take to hear the last words.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// After a wake-up, answers that come within this span are taken with one more.
+const GATHER: Duration = Duration::from_millis(1);
+/// A probe begun this late is worth a word.
+const LATE: Duration = Duration::from_millis(250);
+
+/// What another thread wants.
+enum Command {
+    Stop,
+    Reload(Box<Result<agent_api::config::Config, LoadError>>),
+}
+
+/// Runs until it is told to stop.
+pub(crate) fn run(config_path: &Path, socket: &Path, state: &Path) -> anyhow::Result<()> {
+    let config = load_config(config_path)?;
+    let boot = agent_daemon::boot_id().context("can't tell this boot from another")?;
+    let former = agent_link::former_state(socket, state, &boot, FORMER_WAIT);
+    let checks = former.as_ref().map(|state| &state.checkd);
+
+    let limit = DescriptorLimit::raise()?;
+    let settings = Settings { max_sockets: limit.for_sockets(), gather: GATHER, ..Settings::default() };
+    let prober = Prober::new(settings)?;
+    let (tell, commands) = channel();
+    let waker = prober.waker();
+    let path = config_path.to_owned();
+    let _signals = Signals::start(move |signal| {
+        let command = match signal {
+            Signal::Stop => Command::Stop,
+            Signal::Reload => {
+                reloading();
+                Command::Reload(Box::new(load_config(&path)))
+            }
+        };
+        // The loop is gone only when the process ends.
+        let _ = tell.send(command);
+        waker.wake();
+    })
+    .context("can't listen to signals")?;
+
+    let pool = Pool::new(&config, checks, schedule::seed(&boot), clock::now(), Timestamp::now())
+        .map_err(UsageError)?;
+    let identity = Reporter {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        started_at: Timestamp::now(),
+        config: config.digest,
+    };
+    let items = pool.all();
+    let servers = items.len();
+    let reporter = agent_link::Reporter::start(socket, identity.clone(), CheckHead::default(), items)
+        .context("can't start to report to the agent")?;
+    info!(servers, sockets = settings.max_sockets, "probing");
+    let mut daemon = Daemon {
+        pool,
+        prober,
+        reporter,
+        identity,
+        head: CheckHead::default(),
+        next_summary: clock::now(),
+        watchdog: Watchdog::from_environment(),
+        words: Words::default(),
+        config_path: config_path.to_owned(),
+    };
+    ready();
+    let ended = daemon.serve(&commands);
+    stopping();
+    if !daemon.reporter.flush(FAREWELL) {
+        info!("ending without the agent's having heard the last results");
+    }
+    ended
+}
+
+struct Daemon {
+    pool: Pool,
+    prober: Prober,
+    reporter: agent_link::Reporter<Checkd>,
+    identity: Reporter,
+    head: CheckHead,
+    next_summary: Time,
+    watchdog: Watchdog,
+    words: Words,
+    config_path: PathBuf,
+}
+
+/// How many changes of a verdict are logged one by one: when all servers fall at once, one line each helps nobody.
+#[derive(Debug, Default)]
+struct Words {
+    /// Logged since the last summary, and how many were not.
+    spoken: u32,
+    swallowed: u32,
+}
+
+impl Words {
+    /// The most between two summaries.
+    const MAX: u32 = 100;
+
+    fn take(&mut self) -> bool {
+        let room = self.spoken < Self::MAX;
+        *if room { &mut self.spoken } else { &mut self.swallowed } += 1;
+        room
+    }
+}
+
+impl Daemon {
+    fn serve(&mut self, commands: &Receiver<Command>) -> anyhow::Result<()> {
+        loop {
+            let now = clock::now();
+            self.start_probes(now);
+            if now >= self.next_summary {
+                self.summarize(now);
+            }
+            let mut until = self.next_summary;
+            if let Some(due) = self.pool.deadline() {
+                until = until.min(due);
+            }
+            if let Some(patience) = self.watchdog.patience() {
+                until = until.min(now + patience / 2);
+            }
+            self.prober.poll(until).context("can't go on probing")?;
+            self.take_outcomes();
+            self.report();
+            for command in commands.try_iter() {
+                match command {
+                    Command::Stop => return Ok(()),
+                    Command::Reload(loaded) => self.reload(*loaded),
+                }
+            }
+            self.watchdog.progress();
+        }
+    }
+
+    fn start_probes(&mut self, now: Time) {
+        while let Some(Start { token, dns, target, late }) = self.pool.poll_start(now) {
+            let late_ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
+            self.head.lateness_ms = self.head.lateness_ms.max(late_ms);
+            self.prober.start(token, &dns, target);
+        }
+    }
+
+    fn take_outcomes(&mut self) {
+        let mut stamp = None;
+        while let Some(finished) = self.prober.next_finished() {
+            let now = clock::now();
+            let stamp = *stamp.get_or_insert_with(Timestamp::now);
+            self.head.probes += 1;
+            if finished.outcome.verdict == Verdict::Unknown {
+                self.head.local_failures += 1;
+            }
+            let change = self.pool.finished(finished.token, finished.started, finished.outcome, now, stamp);
+            let Some((id, change, health)) = change else { continue };
+            if !self.words.take() {
+                continue;
+            }
+            let (from, to) = (change.from, change.to);
+            match &health.cause {
+                Some(cause) if to != Verdict::Up => {
+                    warn!(server = %id, %from, %to, %cause, "{}", health.detail)
+                }
+                _ => info!(server = %id, %from, %to, "passes its check"),
+            }
+        }
+    }
+
+    fn report(&mut self) {
+        for id in self.pool.take_removed() {
+            self.reporter.remove_item(id);
+        }
+        let changed = self.pool.take_changed();
+        if !changed.is_empty() {
+            self.reporter.set_items(changed);
+        }
+    }
+
+    fn summarize(&mut self, now: Time) {
+        self.next_summary = now + SUMMARY;
+        if self.head.lateness_ms >= u64::try_from(LATE.as_millis()).unwrap_or(u64::MAX) {
+            warn!(
+                ms = self.head.lateness_ms,
+                "probes began late: this machine or process was busy or stalled"
+            );
+        }
+        if self.head.local_failures > 0 {
+            warn!(
+                probes = self.head.local_failures,
+                "probes could not be run: trouble at this machine's own end"
+            );
+        }
+        let Words { swallowed, .. } = std::mem::take(&mut self.words);
+        if swallowed > 0 {
+            warn!("{swallowed} more real servers changed their verdict");
+        }
+        self.pool.refresh();
+        self.reporter.set_head(self.head.clone());
+        let [up, degraded, down, unknown] = self.pool.count();
+        status(&format!("{up} up, {degraded} degraded, {down} down, {unknown} unknown"));
+        self.head.lateness_ms = 0;
+        self.head.local_failures = 0;
+    }
+
+    fn reload(&mut self, loaded: Result<agent_api::config::Config, LoadError>) {
+        let path = self.config_path.display().to_string();
+        let applied = loaded.map_err(|error| error.to_string()).and_then(|config| {
+            let reload = self.pool.reload(&config, clock::now(), Timestamp::now())?;
+            Ok((config.digest, reload))
+        });
+        match applied {
+            Ok((digest, reload)) => {
+                self.identity.config = digest;
+                self.reporter.set_identity(self.identity.clone());
+                self.report();
+                let (added, changed, kept, removed) =
+                    (reload.added, reload.changed, reload.kept, reload.removed);
+                info!(added, changed, kept, removed, "reloaded {path}");
+            }
+            Err(error) => warn!("{path} is not reloaded, what was before stays in force: {error}"),
+        }
+        ready();
+    }
+}
