@@ -239,7 +239,10 @@ impl Daemon {
                     (reload.added, reload.changed, reload.kept, reload.removed);
                 info!(added, changed, kept, removed, "reloaded {path}");
             }
-            Err(error) => warn!("{path} is not reloaded, what was before stays in force: {error}"),
+            Err(error) => {
+                warn!("{path} is not reloaded, what was before stays in force");
+                error.lines().for_each(|line| warn!("{line}"));
+            }
         }
         ready();
     }

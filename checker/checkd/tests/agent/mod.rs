@@ -1,0 +1,98 @@
+//! An agent for tests: it answers what `checkd` asks and keeps what it is told.
+//!
+//! Owns a socket in a folder of its own and the state as reported. Frames are JSON ended by NUL, written and read by hand, so
+//! that the link's own code is not tested against itself.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use agent_api::State;
+use agent_api::wire::{GET_STATE, REPORT, Report};
+use serde_json::{Value, json};
+
+/// An agent that serves until it is dropped.
+pub struct Agent {
+    /// What it knows.
+    pub state: Arc<Mutex<State>>,
+    path: PathBuf,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Agent {
+    /// Listens at `path` and knows `state`.
+    pub fn start(path: &Path, state: State) -> Self {
+        let _ = std::fs::remove_file(path);
+        let listener = UnixListener::bind(path).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let state = Arc::new(Mutex::new(state));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (known, halt) = (Arc::clone(&state), Arc::clone(&stop));
+        let thread = std::thread::spawn(move || {
+            std::thread::scope(|scope| {
+                while !halt.load(Ordering::Relaxed) {
+                    match listener.accept() {
+                        Ok((stream, _)) => {
+                            let (known, halt) = (&known, &halt);
+                            scope.spawn(move || serve(stream, known, halt));
+                        }
+                        Err(_) => std::thread::sleep(Duration::from_millis(5)),
+                    }
+                }
+            });
+        });
+        Self { state, path: path.to_owned(), stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn serve(mut stream: UnixStream, state: &Mutex<State>, stop: &AtomicBool) {
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let mut held = Vec::new();
+    let mut buffer = [0; 65_536];
+    while !stop.load(Ordering::Relaxed) {
+        match stream.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(length) => held.extend_from_slice(&buffer[..length]),
+            Err(_) => continue,
+        }
+        while let Some(end) = held.iter().position(|octet| *octet == 0) {
+            let call: Value = serde_json::from_slice(&held[..end]).unwrap();
+            held.drain(..=end);
+            let reply = answer(&call, &mut state.lock().unwrap());
+            let mut octets = serde_json::to_vec(&reply).unwrap();
+            octets.push(0);
+            if stream.write_all(&octets).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn answer(call: &Value, state: &mut State) -> Value {
+    match call["method"].as_str() {
+        Some(GET_STATE) => json!({ "parameters": { "state": state } }),
+        Some(REPORT) => {
+            let report: Report = serde_json::from_value(call["parameters"].clone()).unwrap();
+            state.checkd.apply(report.checkd.unwrap());
+            state.generation += 1;
+            json!({ "parameters": { "generation": state.generation } })
+        }
+        other => panic!("checkd called {other:?}"),
+    }
+}

@@ -1,0 +1,290 @@
+//! The daemon as a process: verdicts reach the agent, restarts change nothing, a bad file changes nothing.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod agent;
+#[path = "../../probe/tests/fake/mod.rs"]
+mod fake;
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use agent::Agent;
+use agent_api::{RealServerHealth, State, Verdict};
+use fake::{Fake, RIGHT, reply, send};
+use jiff::Timestamp;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// Longer than anything here may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A daemon's world: a folder, an agent, a configuration.
+struct World {
+    folder: TempDir,
+    agent: Option<Agent>,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+        let state = State::new(boot.trim().to_owned(), Timestamp::now());
+        let agent = Some(Agent::start(&folder.path().join("agent.sock"), state));
+        Self { folder, agent }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a configuration in which every server is asked every 100 ms.
+    fn configure(&self, servers: &[(&str, &Fake)], more: &str) {
+        let mut text = "[[virtual_server]]\nname = \"p\"\naddress = \"127.0.0.9\"\nservices = [\"udp/53\"]\n\
+                        scheduler = \"wrr\"\nforwarding = \"nat\"\n"
+            .to_owned();
+        for (name, server) in servers {
+            let (ip, port) = (server.addr.ip(), server.addr.port());
+            text.push_str(&format!(
+                "[[virtual_server.real_server]]\nname = \"{name}\"\naddress = \"{ip}\"\nport = {port}\n{more}\n\
+                 [virtual_server.real_server.check.dns]\nqname = \"resolve.test\"\nexpect_answer = [\"192.0.2.80\"]\n\
+                 interval = \"100ms\"\ntimeout = \"80ms\"\nrise = 2\nfall = 3\n"
+            ));
+        }
+        std::fs::write(self.path("holdfast.toml"), text).unwrap();
+    }
+
+    fn start(&self) -> Daemon {
+        let child = Command::new(env!("CARGO_BIN_EXE_checkd"))
+            .arg("--config")
+            .arg(self.path("holdfast.toml"))
+            .arg("--socket")
+            .arg(self.path("agent.sock"))
+            .arg("--state")
+            .arg(self.path("state.json"))
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        Daemon(child)
+    }
+
+    fn state(&self) -> State {
+        self.agent.as_ref().unwrap().state.lock().unwrap().clone()
+    }
+
+    fn health(&self, name: &str) -> Option<RealServerHealth> {
+        self.state().checkd.items.get(&format!("p/{name}").parse().unwrap()).cloned()
+    }
+
+    /// Waits until a server has the verdict.
+    fn wait(&self, name: &str, verdict: Verdict) -> RealServerHealth {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let health = self.health(name);
+            match health {
+                Some(health) if health.verdict == verdict => return health,
+                other => assert!(Instant::now() < deadline, "{name} is not {verdict} but {other:?}"),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// A running checkd, killed when dropped.
+struct Daemon(Child);
+
+impl Daemon {
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.0.id().cast_signed()), signal).unwrap();
+    }
+
+    fn end(mut self, signal: Signal) -> Option<i32> {
+        self.signal(signal);
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A server whose response code can be changed; `SILENT` for none at all.
+fn server() -> (Fake, Arc<AtomicU16>) {
+    let rcode = Arc::new(AtomicU16::new(0));
+    let set = Arc::clone(&rcode);
+    let fake = Fake::udp(move |socket, peer, query| match set.load(Ordering::Relaxed) {
+        SILENT => {}
+        0 => send(socket, peer, &reply(query, 0, &[RIGHT])),
+        rcode => send(socket, peer, &reply(query, rcode, &[])),
+    });
+    (fake, rcode)
+}
+
+const SILENT: u16 = u16::MAX;
+
+fn code(health: &RealServerHealth) -> &str {
+    health.cause.as_ref().map_or("", |cause| cause.as_str())
+}
+
+#[test]
+fn verdicts_follow_the_servers() {
+    let world = World::new();
+    let ((a, a_rcode), (b, b_rcode)) = (server(), server());
+    world.configure(&[("a", &a), ("b", &b)], "");
+    let daemon = world.start();
+    world.wait("a", Verdict::Up);
+    let b_up = world.wait("b", Verdict::Up);
+    assert_eq!((code(&b_up), b_up.address), ("", b.addr));
+
+    a_rcode.store(2, Ordering::Relaxed);
+    assert_eq!(code(&world.wait("a", Verdict::Down)), "dns_servfail");
+    b_rcode.store(SILENT, Ordering::Relaxed);
+    assert_eq!(code(&world.wait("b", Verdict::Down)), "dns_timeout");
+    a_rcode.store(0, Ordering::Relaxed);
+    b_rcode.store(0, Ordering::Relaxed);
+    assert_eq!(code(&world.wait("a", Verdict::Up)), "");
+    world.wait("b", Verdict::Up);
+    let reporter = world.state().checkd.reporter.unwrap();
+    assert_eq!(reporter.pid, daemon.0.id());
+    assert_eq!(daemon.end(Signal::SIGTERM), Some(0));
+}
+
+#[test]
+fn a_restart_is_not_noticed() {
+    let world = World::new();
+    let ((a, _), (b, b_rcode)) = (server(), server());
+    b_rcode.store(5, Ordering::Relaxed);
+    world.configure(&[("a", &a), ("b", &b)], "");
+    let daemon = world.start();
+    let (a_up, b_down) = (world.wait("a", Verdict::Up), world.wait("b", Verdict::Down));
+    daemon.end(Signal::SIGKILL);
+    let daemon = world.start();
+    // The new process has reported, and what it reported is what was.
+    let deadline = Instant::now() + PATIENCE;
+    while world.state().checkd.reporter.unwrap().pid != daemon.0.id() {
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(5));
+        assert_eq!(world.health("a").unwrap().since, a_up.since);
+    }
+    for _ in 0..40 {
+        let (a, b) = (world.health("a").unwrap(), world.health("b").unwrap());
+        assert_eq!((a.verdict, a.since), (Verdict::Up, a_up.since));
+        assert_eq!((b.verdict, b.since, code(&b)), (Verdict::Down, b_down.since, "dns_refused"));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn without_an_agent_the_state_file_is_what_was() {
+    let mut world = World::new();
+    let (a, rcode) = server();
+    world.configure(&[("a", &a)], "");
+    let daemon = world.start();
+    let up = world.wait("a", Verdict::Up);
+    daemon.end(Signal::SIGKILL);
+    std::fs::write(world.path("state.json"), serde_json::to_vec(&world.state()).unwrap()).unwrap();
+    let forgetful = State::new(world.state().boot_id, Timestamp::now());
+    world.agent = None;
+    rcode.store(2, Ordering::Relaxed);
+    let _daemon = world.start();
+    std::thread::sleep(Duration::from_millis(150));
+    // The agent comes later, and knows nothing; what it is told begins where the state file ended.
+    world.agent = Some(Agent::start(&world.path("agent.sock"), forgetful));
+    let down = world.wait("a", Verdict::Down);
+    assert!(down.since > up.since);
+}
+
+#[test]
+fn local_trouble_is_never_down() {
+    let world = World::new();
+    let (a, _) = server();
+    // TEST-NET-1 is on no machine.
+    world.configure(&[("a", &a)], "probe_source = \"192.0.2.77\"");
+    let _daemon = world.start();
+    let deadline = Instant::now() + PATIENCE;
+    while world.health("a").is_none_or(|health| code(&health) != "source_unavailable") {
+        assert!(Instant::now() < deadline, "{:?}", world.health("a"));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    for _ in 0..60 {
+        assert_eq!(world.health("a").unwrap().verdict, Verdict::Unknown);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_reload_takes_what_is_right_and_leaves_what_is_wrong() {
+    let world = World::new();
+    let ((a, _), (b, _)) = (server(), server());
+    world.configure(&[("a", &a)], "");
+    let daemon = world.start();
+    let up = world.wait("a", Verdict::Up);
+    let digest = world.state().checkd.reporter.unwrap().config;
+
+    std::fs::write(world.path("holdfast.toml"), "[[virtual_server]]\nnonsense = 1\n").unwrap();
+    daemon.signal(Signal::SIGHUP);
+    let queries = a.queries.load(Ordering::Relaxed);
+    let deadline = Instant::now() + PATIENCE;
+    while a.queries.load(Ordering::Relaxed) < queries + 5 {
+        assert!(Instant::now() < deadline, "it does not probe any more");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(world.state().checkd.reporter.unwrap().config, digest);
+
+    world.configure(&[("a", &a), ("b", &b)], "");
+    daemon.signal(Signal::SIGHUP);
+    world.wait("b", Verdict::Up);
+    assert_ne!(world.state().checkd.reporter.unwrap().config, digest);
+    assert_eq!(world.health("a").unwrap().since, up.since);
+
+    world.configure(&[("b", &b)], "");
+    daemon.signal(Signal::SIGHUP);
+    let deadline = Instant::now() + PATIENCE;
+    while world.health("a").is_some() {
+        assert!(Instant::now() < deadline, "the removed server is still reported");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(world.health("b").unwrap().verdict, Verdict::Up);
+}
+
+#[test]
+fn a_stall_ejects_nobody() {
+    let world = World::new();
+    let (a, _) = server();
+    world.configure(&[("a", &a)], "");
+    let daemon = world.start();
+    let up = world.wait("a", Verdict::Up);
+    for _ in 0..3 {
+        daemon.signal(Signal::SIGSTOP);
+        std::thread::sleep(Duration::from_millis(700));
+        daemon.signal(Signal::SIGCONT);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let health = world.health("a").unwrap();
+    assert_eq!((health.verdict, health.since), (Verdict::Up, up.since));
+}
+
+#[test]
+fn a_wrong_configuration_is_refused() {
+    let world = World::new();
+    for text in [None, Some("[[virtual_server]]\nname = \"p\"\n"), Some("x = ")] {
+        let path = world.path("holdfast.toml");
+        let _ = std::fs::remove_file(&path);
+        if let Some(text) = text {
+            std::fs::write(&path, text).unwrap();
+        }
+        let output = Command::new(env!("CARGO_BIN_EXE_checkd")).arg("--config").arg(&path).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("holdfast.toml"), "{said}");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_checkd")).arg("--no-such-flag").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
