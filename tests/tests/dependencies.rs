@@ -2,6 +2,8 @@
 //!
 //! Reads `cargo metadata` of this workspace and nothing else. Advisories need a database and are `make audit`'s.
 
+#![cfg(test)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
@@ -22,7 +24,8 @@ const PERMISSIVE: &[&str] = &[
 ];
 
 /// TLS is rustls with ring; a second provider would double the code that handles secrets.
-const SECOND_TLS: &[&str] = &["aws-lc-rs", "aws-lc-sys", "boring-sys", "native-tls", "openssl", "openssl-sys"];
+const SECOND_TLS: &[&str] =
+    &["aws-lc-rs", "aws-lc-sys", "boring-sys", "native-tls", "openssl", "openssl-sys"];
 
 /// Crates that may be there in two versions, each with the reason. Empty is how it should be.
 const TOLERATED_TWICE: &[(&str, &str)] = &[];
@@ -55,7 +58,11 @@ impl Metadata {
             .map(|node| {
                 let dependencies = node["deps"].as_array().expect("deps").iter();
                 let needed = dependencies.filter(|dependency| {
-                    dependency["dep_kinds"].as_array().expect("dep_kinds").iter().any(|kind| kind["kind"] != "dev")
+                    dependency["dep_kinds"]
+                        .as_array()
+                        .expect("dep_kinds")
+                        .iter()
+                        .any(|kind| kind["kind"] != "dev")
                 });
                 (text(&node["id"]), needed.map(|dependency| text(&dependency["pkg"])).collect())
             })
@@ -69,7 +76,8 @@ impl Metadata {
 
     /// Names of everything below the package of that name, itself included.
     fn closure(&self, name: &str) -> BTreeSet<String> {
-        let start = self.packages.keys().find(|id| self.name(id) == name).expect("the package is in the workspace");
+        let start =
+            self.packages.keys().find(|id| self.name(id) == name).expect("the package is in the workspace");
         let (mut waiting, mut seen) = (vec![start.clone()], BTreeSet::new());
         while let Some(id) = waiting.pop() {
             if seen.insert(id.clone()) {
@@ -165,7 +173,9 @@ fn no_crate_is_built_in_two_versions() {
     }
     let twice: Vec<String> = versions
         .iter()
-        .filter(|(name, found)| found.len() > 1 && !TOLERATED_TWICE.iter().any(|(tolerated, _)| tolerated == name))
+        .filter(|(name, found)| {
+            found.len() > 1 && !TOLERATED_TWICE.iter().any(|(tolerated, _)| tolerated == name)
+        })
         .map(|(name, found)| format!("{name}: {}", found.iter().cloned().collect::<Vec<_>>().join(", ")))
         .collect();
     assert!(
