@@ -9,10 +9,8 @@ use std::path::{Path, PathBuf};
 
 use agent_api::config::{Config, Mistake, Mistakes, Source, includes, parse};
 
-/// The longest file, in bytes.
-const FILE_MAX: u64 = 32 << 20;
-/// The most that all files may have together.
-const TOTAL_MAX: u64 = 64 << 20;
+/// The most bytes that all files may have together: about twice what a hundred thousand real servers need.
+const TOTAL_MAX: u64 = 16 << 20;
 /// The most files.
 const FILES_MAX: usize = 1_000;
 
@@ -61,7 +59,7 @@ pub fn load_sources(path: &Path) -> Result<Vec<Source>, LoadError> {
 /// Reads all files. What is wrong with the included ones comes out as mistakes of the line that includes them.
 fn gather(path: &Path) -> Result<(Vec<Source>, Vec<Mistake>), LoadError> {
     let mut mistakes = Vec::new();
-    let main = read(path, FILE_MAX).map_err(|why| LoadError::Unreadable { path: path.to_owned(), why })?;
+    let main = read(path, TOTAL_MAX).map_err(|why| LoadError::Unreadable { path: path.to_owned(), why })?;
     let mut left = TOTAL_MAX.saturating_sub(main.len() as u64);
     let mut sources = vec![decoded(path, &main, &mut mistakes)];
     let mut seen = vec![canonical(path)];
@@ -91,7 +89,7 @@ fn gather(path: &Path) -> Result<(Vec<Source>, Vec<Mistake>), LoadError> {
                     .push(here(format!("more than {FILES_MAX} files are included; put several into one")));
                 return Ok((sources, mistakes));
             }
-            match read(&file, FILE_MAX.min(left)) {
+            match read(&file, left) {
                 Ok(bytes) => {
                     left = left.saturating_sub(bytes.len() as u64);
                     sources.push(decoded(&file, &bytes, &mut mistakes));

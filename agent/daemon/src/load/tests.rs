@@ -117,9 +117,9 @@ fn what_is_no_file_is_refused_without_waiting_for_it() {
 fn a_file_without_end_is_refused() {
     let folder = folder(&[]);
     let path = folder.path().join("long.toml");
-    fs::File::create(&path).unwrap().set_len(super::FILE_MAX + 1).unwrap();
+    fs::File::create(&path).unwrap().set_len(super::TOTAL_MAX + 1).unwrap();
     let error = load_config(&path).unwrap_err().to_string();
-    assert!(error.ends_with("it is too long; all files together may have 64 MiB"), "{error}");
+    assert!(error.ends_with("it is too long; all files together may have 16 MiB"), "{error}");
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn an_empty_file_is_no_configuration() {
         };
         assert_eq!(bad(text), [format!("1:1: {what}; write at least one [[virtual_server]]")], "{text:?}");
     }
-    assert!(parse(&[]).is_err());
+    assert!(!parse(&[]).unwrap_err().0.is_empty());
 }
 
 #[test]

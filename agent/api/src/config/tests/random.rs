@@ -179,9 +179,26 @@ fn deep_nesting_is_refused() {
 }
 
 #[test]
-fn a_large_pool_with_a_mistake_in_every_line_takes_its_time_but_ends() {
+fn of_very_many_mistakes_the_first_are_said() {
     let server = "[[virtual_server.real_server]]\nname = \"dns1\"\naddress = \"10.0.0.1\"\nweigth = x\n";
     let text = pool("", "", "") + &server.repeat(5_000);
     let Mistakes(mistakes) = read(&text).unwrap_err();
-    assert!(mistakes.len() >= 20_000);
+    assert_eq!(mistakes.len(), 1_001);
+    let last = mistakes.last().map(|mistake| mistake.message.as_str());
+    assert_eq!(last, Some("and 19000 more mistakes; mend those above first"));
+}
+
+#[test]
+fn columns_are_right_in_a_line_without_end() {
+    let filler = "\"grüße €\", ".repeat(2_000);
+    let text = format!("include = [{filler}7, {filler}8]\n");
+    let first = "include = [".chars().count() + filler.chars().count() + 1;
+    let columns: Vec<usize> = read(&text)
+        .unwrap_err()
+        .0
+        .iter()
+        .filter(|mistake| mistake.message.starts_with("include holds"))
+        .map(|mistake| mistake.column)
+        .collect();
+    assert_eq!(columns, [first, first + "7, ".len() + filler.chars().count()]);
 }
