@@ -241,7 +241,8 @@ fn reload(daemons: &[Daemon], config: &Path) {
 
 /// Ends all daemons: asks first, and kills those that do not end in time or when asked again.
 fn end(daemons: &mut [Daemon], signals: &Receiver<i32>) {
-    for daemon in daemons.iter() {
+    // The agent last, so that the others need not wonder where it is.
+    for daemon in daemons.iter().rev() {
         daemon.signal(Signal::SIGTERM);
     }
     let deadline = Instant::now() + PATIENCE;

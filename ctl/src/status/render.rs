@@ -219,7 +219,8 @@ fn drains(view: &View, style: &Style, out: &mut String) {
 }
 
 fn left(until: Timestamp, now: Timestamp) -> String {
-    length(until.duration_since(now).max(SignedDuration::ZERO))
+    // To the nearest second: an order for an hour says so even if a moment has passed.
+    length(until.duration_since(now).max(SignedDuration::ZERO) + SignedDuration::from_millis(500))
 }
 
 /// `by alice since 2026-11-20 01:00:00, until 2026-11-20 03:00:00 (in 1h 20m): kernel update`.

@@ -206,29 +206,26 @@ fn table_reason(
 
 fn kernel_reasons(view: &View, events: &VecDeque<Event>, reasons: &mut Vec<Reason>) {
     let kernel = &view.kernel;
-    let sentence = [kernel.detail.as_str(), kernel.remedy.as_str()]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join("; ");
+    let said = |otherwise: &str| {
+        let what = if kernel.detail.is_empty() { otherwise } else { &kernel.detail };
+        if kernel.remedy.is_empty() { what.to_owned() } else { format!("{what}; {}", kernel.remedy) }
+    };
     match kernel.status {
         KernelStatus::Present => {}
         KernelStatus::Missing => {
-            reasons.push(general(
-                Level::Critical,
-                "kernel_missing",
-                format!("the kernel has no IPVS: {sentence}"),
-            ));
+            reasons.push(general(Level::Critical, "kernel_missing", said("the kernel has no IPVS")));
         }
         KernelStatus::Unusable => {
-            let text = format!("the kernel's IPVS can't be used: {sentence}");
-            reasons.push(general(Level::Critical, "kernel_unusable", text));
+            reasons.push(general(
+                Level::Critical,
+                "kernel_unusable",
+                said("the kernel's IPVS can't be used"),
+            ));
         }
         // Of a silent lvsd its own reason says that.
         KernelStatus::Unknown if !view.daemon("lvsd").is_some_and(|lvsd| lvsd.status.is_believed()) => {}
         KernelStatus::Unknown => {
-            let text = format!("the kernel's table is not known: {sentence}");
-            reasons.push(general(Level::Unknown, "kernel_unknown", text));
+            reasons.push(general(Level::Unknown, "kernel_unknown", said("the kernel's table is not known")));
         }
     }
     for setting in &kernel.wrong_settings {

@@ -107,13 +107,12 @@ fn a_kernel_without_ipvs() {
     state.events.clear();
     state.lvsd.head.kernel = KernelTable::Unusable {
         cause: "ipvs_missing".parse().unwrap(),
-        detail: "the generic-netlink family IPVS is not registered".into(),
-        remedy: "load the module: modprobe ip_vs (package linux-image-amd64)".into(),
+        detail: "the running kernel has no IPVS".into(),
+        remedy: "run modprobe ip_vs (package linux-image-amd64)".into(),
     };
     let expected = "\
 holdfast: critical
-  the kernel has no IPVS: the generic-netlink family IPVS is not registered;
-  load the module: modprobe ip_vs (package linux-image-amd64)
+  the running kernel has no IPVS; run modprobe ip_vs (package linux-image-amd64)
 
 resolver  critical  1 of 1 up
   its services are not reported by lvsd
