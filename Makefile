@@ -40,8 +40,8 @@ install: ## into DESTDIR (default: this machine); builds first where there is a 
 	install -m 755 $(DAEMONS:%=$(TARGET)/release/%) "$(LIBEXECDIR)"
 	install -m 644 etc/systemd/*.service etc/systemd/*.target "$(LIBDIR)/systemd/system"
 	@for kind in sysusers tmpfiles sysctl modules-load; do \
-	  echo install -m 644 etc/$$kind.d/holdfast.conf "$(LIBDIR)/$$kind.d"; \
-	  install -m 644 etc/$$kind.d/holdfast.conf "$(LIBDIR)/$$kind.d" || exit; \
+	  echo install -m 644 etc/$$kind.d/*holdfast.conf "$(LIBDIR)/$$kind.d"; \
+	  install -m 644 etc/$$kind.d/*holdfast.conf "$(LIBDIR)/$$kind.d" || exit; \
 	done
 	@for page in docs/man/*.[1-8]; do \
 	  [ -e "$$page" ] || continue; \
