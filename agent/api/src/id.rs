@@ -84,8 +84,9 @@ impl FromStr for RealServerId {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let (virtual_server, real_server) =
-            text.split_once('/').ok_or_else(|| NameError::NotAPair(text.chars().take(2 * NAME_MAX).collect()))?;
+        let (virtual_server, real_server) = text
+            .split_once('/')
+            .ok_or_else(|| NameError::NotAPair(text.chars().take(2 * NAME_MAX).collect()))?;
         Ok(Self { virtual_server: virtual_server.parse()?, real_server: real_server.parse()? })
     }
 }
@@ -187,7 +188,8 @@ impl FromStr for CauseCode {
         if text.is_empty() {
             return Err(NameError::Empty);
         }
-        if text.len() > 40 || !text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
+        if text.len() > 40 || !text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        {
             return Err(NameError::Character(text.chars().take(40).collect()));
         }
         Ok(Self(Cow::Owned(text.to_owned())))
@@ -240,6 +242,8 @@ pub mod verdict {
     /// A word that is no verdict.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Verdict, D::Error> {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(|_| D::Error::custom(format_args!("{text:?} is no verdict: up, degraded, down, unknown")))
+        text.parse().map_err(|_| {
+            D::Error::custom(format_args!("{text:?} is no verdict: up, degraded, down, unknown"))
+        })
     }
 }
