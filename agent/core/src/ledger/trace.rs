@@ -74,12 +74,13 @@ impl<K: Ord + Clone> Trace<K> {
             self.head_at = generation;
             changed = true;
         }
-        let mut gone: Vec<K> = removed;
+        // A key that is in both is gone: that is what applying the update would leave.
+        let mut gone: BTreeSet<K> = removed.into_iter().collect();
         if whole {
             gone.extend(section.items.keys().filter(|key| !items.contains_key(key)).cloned());
         }
         for (key, item) in items {
-            if section.items.get(&key) != Some(&item) {
+            if section.items.get(&key) != Some(&item) && !gone.contains(&key) {
                 on_item(&key, Some(&item));
                 self.note(key.clone(), generation);
                 section.items.insert(key, item);

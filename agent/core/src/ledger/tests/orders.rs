@@ -1,0 +1,77 @@
+use super::*;
+use crate::ledger::{Action, Outcome, Reason, Urgency};
+
+fn drained(ledger: &Ledger) -> Vec<String> {
+    ledger.state().orders.drains.iter().map(|drain| drain.target.to_string()).collect()
+}
+
+#[test]
+fn a_drain_is_one_for_each_target_and_ends_by_itself() {
+    let mut ledger = ledger();
+    ledger.handle(drain("dns1", None), at(1)).unwrap();
+    ledger.handle(drain("resolver/dns1", Some(100)), at(1)).unwrap();
+    ledger.handle(drain("dns1", Some(50)), at(2)).unwrap();
+    assert_eq!(drained(&ledger), ["dns1", "resolver/dns1"]);
+    assert_eq!(ledger.deadline(at(10)), Some((Duration::from_secs(40), Reason::DrainEnds)));
+    ledger.handle(Input::DeadlinePassed, at(49)).unwrap();
+    assert_eq!(drained(&ledger).len(), 2, "too early");
+    ledger.handle(Input::DeadlinePassed, at(50)).unwrap();
+    assert_eq!(drained(&ledger), ["resolver/dns1"]);
+    ledger.handle(Input::DeadlinePassed, at(1_000)).unwrap();
+    assert_eq!(drained(&ledger), [""; 0]);
+    assert_eq!(ledger.deadline(at(1_000)), None);
+    use EventKind::{DrainEnded, DrainOrdered};
+    assert_eq!(ledger.kinds(), [DrainOrdered, DrainOrdered, DrainOrdered, DrainEnded, DrainEnded]);
+    let first = &ledger.state().events[0].what;
+    assert_eq!(first.text, "dns1 is drained by root (alice): kernel update");
+    assert_eq!(first.real_server.as_ref().unwrap().as_str(), "dns1");
+}
+
+#[test]
+fn undrain_ends_what_it_names() {
+    let mut ledger = ledger();
+    for text in ["dns1", "resolver/dns1", "mail/dns1", "resolver/dns2"] {
+        ledger.handle(drain(text, None), at(1)).unwrap();
+    }
+    ledger.handle(undrain("mail/dns1"), at(2)).unwrap();
+    assert_eq!(drained(&ledger), ["dns1", "resolver/dns1", "resolver/dns2"]);
+    ledger.handle(undrain("dns1"), at(3)).unwrap();
+    assert_eq!(drained(&ledger), ["resolver/dns2"], "without a virtual server all of dns1");
+    ledger.handle(undrain("dns1"), at(4)).unwrap();
+    assert_eq!(ledger.kinds().iter().filter(|kind| **kind == EventKind::DrainEnded).count(), 3);
+}
+
+#[test]
+fn a_preview_shows_what_the_order_will_do_and_changes_nothing() {
+    let mut ledger = ledger();
+    ledger.handle(drain("dns1", None), at(1)).unwrap();
+    while ledger.poll_action().is_some() {}
+    let before = ledger.state().clone();
+    let Input::Ordered(order) = drain("dns1", Some(9)) else { unreachable!() };
+    let (state, outcome) = ledger.preview(&order, at(2)).unwrap();
+    assert!(outcome.replaced);
+    assert_eq!(ledger.poll_action(), None);
+    assert_eq!(ledger.state(), &before);
+    ledger.handle(Input::Ordered(order), at(2)).unwrap();
+    assert_eq!(seen(ledger.state()), seen(&state));
+    assert_eq!(ledger.poll_action(), Some(Action::Publish));
+    assert_eq!(ledger.poll_action(), Some(Action::Save(Urgency::Now)));
+    let Input::Ordered(order) = undrain("dns1") else { unreachable!() };
+    let Outcome { ended, .. } = ledger.preview(&order, at(3)).unwrap().1;
+    assert_eq!(ended.len(), 1);
+}
+
+#[test]
+fn orders_are_bounded() {
+    let mut ledger = ledger();
+    for n in 0..crate::ledger::orders::DRAINS_MAX {
+        ledger.handle(drain(&format!("s{n}"), None), at(1)).unwrap();
+    }
+    let preview = |ledger: &Ledger, input| {
+        let Input::Ordered(order) = input else { unreachable!() };
+        ledger.preview(&order, at(2)).map(|_| ())
+    };
+    assert!(matches!(preview(&ledger, drain("another", None)), Err(Refusal::TooMuch { .. })));
+    assert_eq!(preview(&ledger, drain("s0", Some(9))), Ok(()), "replacing needs no room");
+    assert_eq!(preview(&ledger, undrain("s0")), Ok(()));
+}
