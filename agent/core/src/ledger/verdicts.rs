@@ -5,11 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use agent_api::{Event, EventKind, NewEvent, RealServerHealth, RealServerId, Verdict};
+use agent_api::{CauseCode, Event, EventKind, NewEvent, RealServerHealth, RealServerId, Verdict};
+use checker_core::{Blame, Cause};
 use jiff::Timestamp;
-
-/// The cause of a verdict that there is none yet: nothing has happened.
-const NOT_PROBED: &str = checker_core::Cause::NotProbed.code();
 
 /// The verdict that was last told, or taken as given, for each real server.
 #[derive(Debug, Clone, Default)]
@@ -38,7 +36,7 @@ impl Announced {
             }
         }
         for (id, health) in items {
-            if !is_not_probed(health) {
+            if !is_undecided(health) {
                 told.insert(id.clone(), health.verdict);
             }
         }
@@ -57,7 +55,7 @@ impl Announced {
         health: &RealServerHealth,
         now: Timestamp,
     ) -> Option<NewEvent> {
-        if is_not_probed(health) {
+        if is_undecided(health) {
             return None;
         }
         let former = self.0.insert(id.clone(), health.verdict);
@@ -86,9 +84,16 @@ impl Announced {
     }
 }
 
-fn is_not_probed(health: &RealServerHealth) -> bool {
-    health.verdict == Verdict::Unknown
-        && health.cause.as_ref().is_none_or(|cause| cause.as_str() == NOT_PROBED)
+/// Whether there is no verdict yet: no probe has finished, or too few have failed to make one. That is not the
+/// unknown of a server that can't be probed.
+fn is_undecided(health: &RealServerHealth) -> bool {
+    let undecided = |cause: &CauseCode| {
+        cause
+            .as_str()
+            .parse::<Cause>()
+            .is_ok_and(|cause| cause == Cause::NotProbed || cause.blame() == Blame::Server)
+    };
+    health.verdict == Verdict::Unknown && health.cause.as_ref().is_none_or(undecided)
 }
 
 /// Whether an event of this kind is a reporter's to tell: what only it can see. All others are found by the ledger.
