@@ -109,6 +109,7 @@ impl Ipvs {
     /// # Errors
     /// [`Error`].
     pub fn set_timeouts(&mut self, timeouts: &Timeouts) -> Result<(), Error> {
+        self.link()?;
         self.written += 1;
         self.ask("setting the timeouts", 0, &Request::SetTimeouts(timeouts), |_| {})
     }
@@ -118,6 +119,7 @@ impl Ipvs {
     /// # Errors
     /// [`Error::Refused`] with `ESRCH` if there is no such service; other [`Error`]s.
     pub fn zero(&mut self, service: &ServiceKey) -> Result<(), Error> {
+        self.link()?;
         self.written += 1;
         self.ask("zeroing statistics", 0, &Request::Zero(Some(service)), |_| {})
     }

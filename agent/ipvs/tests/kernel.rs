@@ -95,7 +95,7 @@ fn in_guest() -> ExitCode {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/testkernel.sh");
     let program = env::current_exe().expect("the path of this program");
     let status = Command::new(&script)
-        .args(["--timeout", "240", "--"])
+        .arg("--")
         .arg(program)
         .args(env::args().skip(1))
         .status()

@@ -3,13 +3,17 @@
 //! The kernel dumps by position, in parts of up to 32 KiB, and never says that something changed between two parts: then
 //! entries are missed or come twice, and the destinations of a service that went away are an empty list without an
 //! error. So: an empty list is confirmed, a list in several parts is read until it comes out the same twice, and the list of
-//! services is read again at the end.
+//! services is read again at the end. (To miss an entry, one that was read before it must have gone; a second list that
+//! still has that one was read before it went. Only an entry that goes and comes back each time escapes this.)
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 
 use super::{Error, Ipvs, Outcome};
 use crate::codec::{self, Reply, Request};
-use crate::types::{Destination, DestinationStatus, Family, ServiceKey, ServiceStatus, Snapshot, Table};
+use crate::types::{DestinationStatus, ServiceKey, ServiceStatus, Snapshot, Table};
 
 /// How often a reading begins anew before it is given up.
 const ROUNDS: u32 = 8;
@@ -20,12 +24,7 @@ impl Ipvs {
     /// # Errors
     /// [`Error::Unsettled`] if others change it all the time; other [`Error`]s.
     pub fn snapshot(&mut self) -> Result<Snapshot, Error> {
-        for _ in 0..ROUNDS {
-            if let Some(snapshot) = self.read_once()? {
-                return Ok(snapshot);
-            }
-        }
-        Err(Error::Unsettled { rounds: ROUNDS })
+        snapshot(self)
     }
 
     /// Reads the whole table.
@@ -60,45 +59,24 @@ impl Ipvs {
     /// # Errors
     /// [`Error::Unsettled`] if others change them all the time; other [`Error`]s.
     pub fn destinations(&mut self, key: &ServiceKey) -> Result<Option<Vec<DestinationStatus>>, Error> {
-        let mut before: Option<Vec<DestinationStatus>> = None;
-        for _ in 0..ROUNDS {
-            let (found, parts) = self.dump_destinations(key)?;
-            if found.is_empty() {
-                return Ok(self.service(key)?.map(|_| found));
-            }
-            if !distinct(found.iter().map(|status| status.destination.key)) {
-                before = None;
-                continue;
-            }
-            let configured = |status: &DestinationStatus| -> Destination { status.destination };
-            let same = before.is_some_and(|b| b.iter().map(configured).eq(found.iter().map(configured)));
-            // One part was filled in one go.
-            if parts <= 1 || same {
-                return Ok(Some(found));
-            }
-            before = Some(found);
-        }
-        Err(Error::Unsettled { rounds: ROUNDS })
+        destinations(self, key)
     }
+}
 
-    /// One reading; `None` if it went wrong because of changes.
-    fn read_once(&mut self) -> Result<Option<Snapshot>, Error> {
-        let mut services = self.dump_services()?;
-        if !distinct(services.iter().map(|status| *status.service.key())) {
-            return Ok(None);
-        }
-        for status in &mut services {
-            match self.destinations(status.service.key())? {
-                Some(destinations) => status.destinations = destinations,
-                None => return Ok(None),
-            }
-        }
-        let again = self.dump_services()?;
-        let same = services.iter().map(|s| s.service).eq(again.iter().map(|s| s.service));
-        Ok(same.then_some(Snapshot { services }))
-    }
+/// The kernel's lists as it gives them, torn where something changed meanwhile.
+trait Dump {
+    /// All services, without destinations.
+    fn services(&mut self) -> Result<Vec<ServiceStatus>, Error>;
 
-    fn dump_services(&mut self) -> Result<Vec<ServiceStatus>, Error> {
+    /// The destinations of a service, none if it is not there, and in how many parts they came.
+    fn destinations(&mut self, key: &ServiceKey) -> Result<(Vec<DestinationStatus>, usize), Error>;
+
+    /// Whether a service is there.
+    fn exists(&mut self, key: &ServiceKey) -> Result<bool, Error>;
+}
+
+impl Dump for Ipvs {
+    fn services(&mut self) -> Result<Vec<ServiceStatus>, Error> {
         let mut services = Vec::new();
         self.ask("reading the services", codec::DUMP, &Request::GetServices, |reply| {
             if let Reply::Service(service) = reply {
@@ -108,12 +86,11 @@ impl Ipvs {
         Ok(services)
     }
 
-    /// The destinations as dumped, and in how many parts.
-    fn dump_destinations(&mut self, key: &ServiceKey) -> Result<(Vec<DestinationStatus>, usize), Error> {
+    fn destinations(&mut self, key: &ServiceKey) -> Result<(Vec<DestinationStatus>, usize), Error> {
         let doing = "reading the destinations of a service";
-        let family: Family = key.family();
         let mut destinations = Vec::new();
-        let outcome = self.exchange(doing, codec::DUMP, &Request::GetDestinations(key), family, |reply| {
+        let request = Request::GetDestinations(key);
+        let outcome = self.exchange(doing, codec::DUMP, &request, key.family(), |reply| {
             if let Reply::Destination(destination) = reply {
                 destinations.push(destination);
             }
@@ -123,6 +100,59 @@ impl Ipvs {
             Outcome::Refused(errno) => Err(self.refused(doing, errno)),
         }
     }
+
+    fn exists(&mut self, key: &ServiceKey) -> Result<bool, Error> {
+        self.service(key).map(|service| service.is_some())
+    }
+}
+
+fn snapshot(kernel: &mut impl Dump) -> Result<Snapshot, Error> {
+    for _ in 0..ROUNDS {
+        if let Some(snapshot) = read_once(kernel)? {
+            return Ok(snapshot);
+        }
+    }
+    Err(Error::Unsettled { rounds: ROUNDS })
+}
+
+/// One reading; `None` if it went wrong because of changes.
+fn read_once(kernel: &mut impl Dump) -> Result<Option<Snapshot>, Error> {
+    let mut services = kernel.services()?;
+    if !distinct(services.iter().map(|status| *status.service.key())) {
+        return Ok(None);
+    }
+    for status in &mut services {
+        match destinations(kernel, status.service.key())? {
+            Some(destinations) => status.destinations = destinations,
+            None => return Ok(None),
+        }
+    }
+    let again = kernel.services()?;
+    let same = services.iter().map(|s| s.service).eq(again.iter().map(|s| s.service));
+    Ok(same.then_some(Snapshot { services }))
+}
+
+fn destinations(kernel: &mut impl Dump, key: &ServiceKey) -> Result<Option<Vec<DestinationStatus>>, Error> {
+    let mut before: Option<Vec<DestinationStatus>> = None;
+    for _ in 0..ROUNDS {
+        let (found, parts) = kernel.destinations(key)?;
+        if found.is_empty() {
+            return Ok(kernel.exists(key)?.then_some(found));
+        }
+        if !distinct(found.iter().map(|status| status.destination.key)) {
+            before = None;
+            continue;
+        }
+        let configured = |status: &DestinationStatus| status.destination;
+        let same =
+            before.is_some_and(|before| before.iter().map(configured).eq(found.iter().map(configured)));
+        // One part was filled in one go.
+        if parts <= 1 || same {
+            return Ok(Some(found));
+        }
+        before = Some(found);
+    }
+    Err(Error::Unsettled { rounds: ROUNDS })
 }
 
 fn distinct<K: std::hash::Hash + Eq>(keys: impl Iterator<Item = K>) -> bool {
