@@ -9,10 +9,12 @@
 mod address;
 mod cause;
 pub mod clock;
+mod descriptors;
 mod prober;
 mod random;
 mod socket;
 
 pub use address::{AddressError, parse_server};
-pub use prober::{DescriptorLimit, Finished, ProbeError, Prober, Settings, Stats, Waker};
+pub use descriptors::DescriptorLimit;
+pub use prober::{Finished, ProbeError, Prober, Settings, Stats, Waker};
 pub use socket::{Target, TargetError};

@@ -5,22 +5,23 @@
 //! waits, and its time does not run meanwhile. What has arrived is always read before a probe may time out, so that a
 //! stalled process does not blame a server whose answer waits in the socket. It judges nothing.
 
+mod probe;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use checker_core::dns::{Action, DnsCheck, Exchange, Input, Outcome, Transport};
+use checker_core::dns::{DnsCheck, Exchange, Input, Outcome, Transport};
 use checker_core::{Cause, Time};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::clock;
 use crate::random::Random;
 use crate::socket::{self, Target};
+use probe::{Kind, Probe, TURN_MASK, event_parts};
 
 /// Events taken from the kernel at a time.
 const EVENTS: usize = 256;
@@ -49,7 +50,7 @@ pub enum ProbeError {
     },
 }
 
-fn system(doing: &'static str) -> impl FnOnce(Errno) -> ProbeError {
+pub(crate) fn system(doing: &'static str) -> impl FnOnce(Errno) -> ProbeError {
     move |errno| ProbeError::System { doing, errno }
 }
 
@@ -108,31 +109,6 @@ impl Waker {
         // It fails only when it is already due.
         let _ = self.0.write(1);
     }
-}
-
-/// One probe under way.
-#[derive(Debug)]
-struct Probe {
-    token: u64,
-    started: Time,
-    check: Arc<DnsCheck>,
-    target: Target,
-    exchange: Exchange,
-    /// The socket of each attempt.
-    sockets: Vec<Option<Conn>>,
-}
-
-#[derive(Debug)]
-struct Conn {
-    fd: OwnedFd,
-    kind: Kind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Udp,
-    TcpConnecting,
-    TcpConnected,
 }
 
 #[derive(Debug, Default)]
@@ -431,95 +407,8 @@ impl Prober {
     }
 }
 
-impl Probe {
-    fn act(&mut self, action: Action, epoll: &Epoll, place: u32, turn: u32) -> Result<(), (u8, Cause)> {
-        match action {
-            Action::OpenUdp { attempt } => {
-                let failed = |cause| (attempt, cause);
-                let fd = self.target.open_udp().map_err(failed)?;
-                let query = self.exchange.query(&self.check, attempt);
-                // An error from the network that `send` reports is one that came for this socket, so it is the server's.
-                socket::send_all(&fd, query.datagram()).map_err(|errno| match errno {
-                    Errno::ECONNREFUSED => failed(Cause::UdpRefused),
-                    errno => failed(crate::cause::opening(errno)),
-                })?;
-                let event = EpollEvent::new(EpollFlags::EPOLLIN, event_data(place, turn, attempt));
-                epoll.add(&fd, event).map_err(|errno| failed(crate::cause::opening(errno)))?;
-                self.keep(attempt, Conn { fd, kind: Kind::Udp });
-            }
-            Action::OpenTcp { attempt } => {
-                let failed = |cause| (attempt, cause);
-                self.close(attempt);
-                let fd = self.target.open_tcp().map_err(failed)?;
-                let event = EpollEvent::new(EpollFlags::EPOLLOUT, event_data(place, turn, attempt));
-                epoll.add(&fd, event).map_err(|errno| failed(crate::cause::opening(errno)))?;
-                self.keep(attempt, Conn { fd, kind: Kind::TcpConnecting });
-            }
-            Action::SendTcp { attempt } => {
-                let query = self.exchange.query(&self.check, attempt);
-                if let Some(Some(conn)) = self.sockets.get(usize::from(attempt)) {
-                    socket::send_all(&conn.fd, query.segment())
-                        .map_err(|errno| (attempt, crate::cause::waiting(errno, Transport::Tcp)))?;
-                }
-            }
-            Action::Close { attempt } => self.close(attempt),
-        }
-        Ok(())
-    }
-
-    fn keep(&mut self, attempt: u8, conn: Conn) {
-        let attempt = usize::from(attempt);
-        if self.sockets.len() <= attempt {
-            self.sockets.resize_with(attempt + 1, || None);
-        }
-        if let Some(slot) = self.sockets.get_mut(attempt) {
-            *slot = Some(conn);
-        }
-    }
-
-    fn close(&mut self, attempt: u8) {
-        if let Some(slot) = self.sockets.get_mut(usize::from(attempt)) {
-            *slot = None;
-        }
-    }
-}
-
-/// Bits of a slot's turn that an event carries: enough to tell an event from one of the slot's last users.
-const TURN_MASK: u32 = 0x00ff_ffff;
-
-fn event_data(place: u32, turn: u32, attempt: u8) -> u64 {
-    u64::from(place) << 32 | u64::from(turn & TURN_MASK) << 8 | u64::from(attempt)
-}
-
-fn event_parts(data: u64) -> (u32, u32, u8) {
-    ((data >> 32) as u32, (data >> 8) as u32 & TURN_MASK, data as u8)
-}
-
 /// A span in whole milliseconds, rounded up so that the loop does not spin just before a deadline.
 fn timeout(wait: Duration) -> EpollTimeout {
     let ms = wait.as_nanos().div_ceil(1_000_000);
     EpollTimeout::try_from(ms).unwrap_or(EpollTimeout::MAX)
-}
-
-/// How many descriptors this process may have open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DescriptorLimit(pub u64);
-
-impl DescriptorLimit {
-    /// Raises the soft limit to the hard one and returns it.
-    ///
-    /// # Errors
-    /// The limit can't be read. That it can't be raised is no error: the present one is returned.
-    pub fn raise() -> Result<Self, ProbeError> {
-        let (soft, hard) =
-            getrlimit(Resource::RLIMIT_NOFILE).map_err(system("reading the limit on descriptors"))?;
-        let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
-        Ok(Self(if raised { hard } else { soft }))
-    }
-
-    /// How many of them probes may use, leaving some for the rest of the process.
-    #[must_use]
-    pub fn for_sockets(self) -> usize {
-        usize::try_from(self.0).unwrap_or(usize::MAX).saturating_sub(64).max(16)
-    }
 }

@@ -5,6 +5,8 @@
 //! socket and id; all are listened to until the timeout, which bounds the whole probe. A message that is not our reply is
 //! counted and otherwise ignored. It never opens a socket and never reads a clock.
 
+mod words;
+
 use std::time::Duration;
 
 use super::check::{DnsCheck, Transport, Tries};
@@ -12,107 +14,14 @@ use super::judge::{Judgement, Stray, judge, sort, wants_tcp};
 use super::query::Query;
 use crate::schedule::mix;
 use crate::time::Time;
-use crate::verdict::{Blame, Cause, Verdict};
+use crate::verdict::{Blame, Cause};
+
+pub use words::{Action, Input, Outcome, Wake};
 
 /// How late the end of a probe may be noticed. Beyond that this process was stalled, and silence proves nothing.
 pub const LATE_MAX: Duration = Duration::from_millis(250);
 
 const TRIES_MAX: usize = Tries::MAX as usize;
-
-/// What happened to a probe. `attempt` is the try that the socket was opened for, from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Input<'a> {
-    /// Nothing but that time has passed.
-    TimePassed,
-    /// A datagram arrived on the attempt's connected UDP socket.
-    DatagramArrived {
-        /// The attempt.
-        attempt: u8,
-        /// What arrived.
-        octets: &'a [u8],
-    },
-    /// The attempt's TCP connection stands.
-    Connected {
-        /// The attempt.
-        attempt: u8,
-    },
-    /// Octets arrived on the attempt's TCP connection.
-    OctetsArrived {
-        /// The attempt.
-        attempt: u8,
-        /// What arrived.
-        octets: &'a [u8],
-    },
-    /// The server closed the attempt's TCP connection in good order.
-    Closed {
-        /// The attempt.
-        attempt: u8,
-    },
-    /// The attempt's socket failed or could not be opened.
-    Failed {
-        /// The attempt.
-        attempt: u8,
-        /// Why; whether it is local trouble follows from it.
-        cause: Cause,
-    },
-}
-
-/// What is to be done for a probe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Open a fresh UDP socket, connect it to the server and send [`Exchange::query`].
-    OpenUdp {
-        /// The attempt it is for.
-        attempt: u8,
-    },
-    /// Close what the attempt has and open a TCP connection to the server.
-    OpenTcp {
-        /// The attempt it is for.
-        attempt: u8,
-    },
-    /// Send [`Exchange::query`] over the attempt's TCP connection.
-    SendTcp {
-        /// The attempt.
-        attempt: u8,
-    },
-    /// Close the attempt's socket.
-    Close {
-        /// The attempt.
-        attempt: u8,
-    },
-}
-
-/// Why an [`Exchange`] wants to be called at its deadline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wake {
-    /// To try again.
-    NextTry,
-    /// To end without an answer.
-    GiveUp,
-}
-
-/// How a probe ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
-    /// The verdict on the server as far as this probe goes.
-    pub verdict: Verdict,
-    /// Why it is not Up; `None` when it is.
-    pub cause: Option<Cause>,
-    /// What was seen, in one line for people; empty when Up.
-    pub detail: String,
-    /// From the start of the probe to its end.
-    pub elapsed: Duration,
-    /// From the sending of the query that was answered to the answer; `None` when none was.
-    pub latency: Option<Duration>,
-    /// Queries sent.
-    pub attempts: u8,
-    /// Messages that were not our reply.
-    pub strays: u32,
-    /// The transport that the end came over.
-    pub transport: Transport,
-    /// The reply that decided, if it was to be kept.
-    pub reply: Option<Box<[u8]>>,
-}
 
 /// What one try has open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

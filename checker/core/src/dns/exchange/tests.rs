@@ -1,4 +1,5 @@
 use super::*;
+use crate::Verdict;
 use crate::dns::sample::{QNAME, Sample};
 use crate::dns::{Class, Question, RecordType, Timeout};
 
