@@ -174,6 +174,14 @@ impl Suite {
         Ok(())
     }
 
+    /// Forgets a daemon that ended by itself.
+    pub fn reap(&mut self, daemon: Daemon) {
+        if let Some(mut child) = self.running.remove(&daemon) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
     /// Kills what runs and forgets configuration, state and logs: as if it had never been there.
     ///
     /// # Errors

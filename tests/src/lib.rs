@@ -16,3 +16,4 @@ pub mod network;
 pub mod patience;
 pub mod question;
 pub mod table;
+pub mod witness;

@@ -64,6 +64,21 @@ impl Table {
         !self.of(vip).any(|service| service.has(real))
     }
 
+    /// Services, destinations and weights in one order, without the counters: equal when nothing was changed.
+    #[must_use]
+    pub fn shape(&self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for Service { protocol, address, scheduler, destinations } in &self.services {
+            lines.push(format!("{protocol} {address} {scheduler}"));
+            lines.extend(destinations.iter().map(|destination| {
+                let Destination { address: real, forwarding, weight, .. } = destination;
+                format!("{protocol} {address} -> {real} {forwarding} {weight}")
+            }));
+        }
+        lines.sort();
+        lines
+    }
+
     /// The services with that virtual address.
     pub fn of(&self, vip: IpAddr) -> impl Iterator<Item = &Service> {
         self.services.iter().filter(move |service| service.address.ip() == vip)
