@@ -66,7 +66,6 @@ fn stay_connected<D: Daemon>(
         if whole {
             whole = false;
             backoff.reset();
-            shared.connected.store(true, Ordering::Release);
             trouble.over::<D>(path);
         }
         let looked_at = Instant::now();
@@ -84,6 +83,7 @@ fn send<D: Daemon>(shared: &Shared<D>, socket: &mut Socket, parcel: Parcel<D>) -
     let last_event = events.last().map(|event| event.sequence);
     let report = D::report(update, events);
     let _reply: ReportReply = exchange(socket, REPORT, &report, Instant::now() + ANSWER)?;
+    shared.connected.store(true, Ordering::Release);
     shared.news().acknowledge(said, last_event);
     shared.acknowledged.notify_all();
     Ok(())
