@@ -47,7 +47,7 @@ install: ## into DESTDIR (default: this machine); builds first where there is a 
 	  [ -e "$$page" ] || continue; \
 	  install -D -m 644 "$$page" "$(MANDIR)/man$${page##*.}/$${page##*/}" || exit; \
 	done
-	install -m 644 README.md LICENSE-MIT LICENSE-APACHE etc/holdfast.toml "$(DOCDIR)"
+	install -m 644 README.md LICENSE-MIT LICENSE-APACHE docs/*.md etc/holdfast.toml "$(DOCDIR)"
 	install -d "$(DESTDIR)$(SYSCONFDIR)/holdfast"
 	@if [ -e "$(DESTDIR)$(SYSCONFDIR)/holdfast/holdfast.toml" ]; then \
 	  echo "kept: $(DESTDIR)$(SYSCONFDIR)/holdfast/holdfast.toml"; \

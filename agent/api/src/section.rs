@@ -252,6 +252,9 @@ pub struct ServiceReport {
     pub virtual_server: Name,
     /// Scheduler in the kernel.
     pub scheduler: String,
+    /// Real servers that must be up for the virtual server to count as working.
+    #[serde(default)]
+    pub quorum: u32,
     /// Whether `min_serving` keeps servers in the table that are down.
     #[serde(default)]
     pub fail_open: bool,

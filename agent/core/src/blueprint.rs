@@ -40,6 +40,8 @@ pub struct Pool {
     pub name: Name,
     /// Its kernel services.
     pub services: Vec<Service>,
+    /// How many members must be up for it to count as working.
+    pub quorum: u32,
     /// How many members must stay in the table.
     pub min_serving: usize,
     /// Its real servers.
@@ -111,6 +113,7 @@ fn pool(virtual_server: &VirtualServer) -> Result<Pool, ValueError> {
     });
     Ok(Pool {
         name: virtual_server.name.clone(),
+        quorum: virtual_server.quorum,
         min_serving: virtual_server.min_serving(),
         members: members.collect::<Result<_, ValueError>>()?,
         services,

@@ -141,6 +141,8 @@ pub struct VirtualServerView {
     pub drained: usize,
     /// How many are up or degraded, and not drained.
     pub serving: usize,
+    /// How many must serve for it to count as working; 0 when `lvsd` has not reported.
+    pub quorum: u32,
     /// Whether `min_serving` keeps servers in the table that are down.
     pub fail_open: bool,
     /// Its services, as `lvsd` last reported them; empty when it has not.

@@ -53,6 +53,7 @@ pub fn services(
         let report = ServiceReport {
             virtual_server: pool.name.clone(),
             scheduler: status.service.scheduler.as_str().to_owned(),
+            quorum: pool.quorum,
             fail_open: plan.fail_open.contains_key(&pool.name),
             destinations: destinations.collect(),
         };

@@ -227,6 +227,7 @@ fn virtual_server(
         unknown: count(Verdict::Unknown),
         drained: real_servers.iter().filter(|server| server.drain.is_some()).count(),
         serving: real_servers.iter().filter(|s| s.verdict.passes() && s.drain.is_none()).count(),
+        quorum: pool.services.iter().map(|(_, report)| report.quorum).max().unwrap_or_default(),
         fail_open: pool.services.iter().any(|(_, report)| report.fail_open),
         services: pool
             .services

@@ -16,8 +16,9 @@ use super::{
 };
 
 /// Every code that a [`Reason`] can have.
-pub const REASON_CODES: [&str; 21] = [
+pub const REASON_CODES: [&str; 22] = [
     "agent_silent",
+    "below_quorum",
     "config_differs",
     "daemon_disconnected",
     "daemon_never_heard",
@@ -108,14 +109,18 @@ fn pool_reasons(view: &View, pool: &VirtualServerView, reasons: &mut Vec<Reason>
     };
     let name = &pool.name;
     if pool.serving == 0 {
-        let maybe = pool.real_servers.iter().any(|s| s.drain.is_none() && s.verdict == Verdict::Unknown);
-        if maybe {
+        if pool.real_servers.iter().any(is_maybe) {
             let text = format!("{name}: it is not known whether any real server serves: {}", counts(pool));
             say(Level::Unknown, "serving_unknown", None, text);
         } else {
             let text = format!("{name}: no real server serves: {}", counts(pool));
             say(Level::Critical, "no_server_serving", None, text);
         }
+    }
+    let maybe_serving = pool.serving + pool.real_servers.iter().filter(|s| is_maybe(s)).count();
+    if pool.serving > 0 && maybe_serving < usize::try_from(pool.quorum).unwrap_or(usize::MAX) {
+        let text = format!("{name} is below its quorum of {}: {}", pool.quorum, counts(pool));
+        say(Level::Critical, "below_quorum", None, text);
     }
     if pool.fail_open {
         let text = format!(
@@ -133,6 +138,11 @@ fn pool_reasons(view: &View, pool: &VirtualServerView, reasons: &mut Vec<Reason>
             say(Level::Warning, code, Some(server), text);
         }
     }
+}
+
+/// Whether it may be serving, for all that is known.
+fn is_maybe(server: &RealServerView) -> bool {
+    server.drain.is_none() && server.verdict == Verdict::Unknown
 }
 
 /// `2 down, 1 drained`: what the real servers are, without those that serve.

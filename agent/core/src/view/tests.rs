@@ -70,6 +70,7 @@ fn healthy() -> State {
             ServiceReport {
                 virtual_server: "resolver".parse().unwrap(),
                 scheduler: "wrr".into(),
+                quorum: 2,
                 fail_open: false,
                 destinations: destinations.clone(),
             },
@@ -210,6 +211,16 @@ fn what_is_wrong_is_said_once() {
                 (Warning, "real_server_down"),
                 (Warning, "real_server_down"),
             ],
+        ),
+        (
+            "one serves where two should",
+            |s| {
+                set(s, "resolver/dns1", Verdict::Down, 9);
+                set(s, "resolver/dns2", Verdict::Down, 9);
+                eject(s, "dns1");
+                eject(s, "dns2");
+            },
+            &[(Critical, "below_quorum"), (Warning, "real_server_down"), (Warning, "real_server_down")],
         ),
         (
             "fails open",

@@ -55,6 +55,7 @@ fn lvsd() -> impl Strategy<Value = Input> {
         let report = ServiceReport {
             virtual_server: "p0".parse().unwrap(),
             scheduler: "wrr".into(),
+            quorum: 1,
             fail_open: false,
             destinations,
         };
