@@ -33,6 +33,8 @@ const READS_MAX: usize = 64;
 const BUFFER: usize = 65_536;
 /// Probes that may wait for a socket. Beyond that they end at once, Unknown.
 const WAITING_MAX: usize = 200_000;
+/// Probes under way from which on it pays to gather their answers.
+const GATHERED_MIN: usize = 8;
 /// The event that the waker makes; no probe has this place.
 const WAKER: u64 = u64::MAX;
 
@@ -59,8 +61,8 @@ pub(crate) fn system(doing: &'static str) -> impl FnOnce(Errno) -> ProbeError {
 pub struct Settings {
     /// The most sockets in flight.
     pub max_sockets: usize,
-    /// After a wake-up, what arrives within this span is taken together with one more. Latencies are told to within it;
-    /// zero tells them exactly and wakes up for every answer.
+    /// When many probes are under way: after a wake-up, what arrives within this span is taken together with one more.
+    /// Latencies are told to within it; zero tells them exactly and wakes up for every answer.
     pub gather: Duration,
     /// Whether outcomes hold the reply.
     pub keep_replies: bool,
@@ -227,7 +229,7 @@ impl Prober {
         let wake = self.deadline().map_or(until, |at| at.min(until));
         let now = clock::now();
         let mut wait = if self.finished.is_empty() { wake.since(now) } else { Duration::ZERO };
-        if !self.settings.gather.is_zero() && self.reserved > 0 && !wait.is_zero() {
+        if !self.settings.gather.is_zero() && self.stats().in_flight >= GATHERED_MIN && !wait.is_zero() {
             let pause = self.settings.gather.saturating_sub(now.since(self.woken)).min(wait);
             if !pause.is_zero() {
                 std::thread::sleep(pause);
