@@ -20,7 +20,7 @@ pub(super) struct Kind {
 pub(super) const FILE: Kind = Kind {
     header: "the top level",
     example: "[[virtual_server]]",
-    keys: &["include", "lvs", "virtual_server"],
+    keys: &["include", "lvs", "status", "virtual_server"],
     not_yet: &[
         (
             "virtual_router",
@@ -30,7 +30,6 @@ pub(super) const FILE: Kind = Kind {
             "alert",
             "it sends no mail; remove the table and let your monitoring watch `holdfast status --json`",
         ),
-        ("status", "it serves no web page; remove the table and use `holdfast status --json`"),
     ],
 };
 
@@ -41,6 +40,10 @@ pub(super) const LVS: Kind = Kind {
     keys: &["adopt", "interval"],
     not_yet: &[("on_exit", "remove it; the kernel's table always stays when a daemon ends")],
 };
+
+/// `[status]`.
+pub(super) const STATUS: Kind =
+    Kind { header: "[status]", example: "[status]", keys: &["listen", "title"], not_yet: &[] };
 
 /// `[[virtual_server]]`.
 pub(super) const VIRTUAL_SERVER: Kind = Kind {
@@ -112,4 +115,5 @@ pub(super) const DNS: Kind = Kind {
 };
 
 /// Every kind, to tell where a misplaced key belongs.
-pub(super) const ALL: [&Kind; 7] = [&FILE, &LVS, &VIRTUAL_SERVER, &PERSISTENCE, &REAL_SERVER, &CHECK, &DNS];
+pub(super) const ALL: [&Kind; 8] =
+    [&FILE, &LVS, &STATUS, &VIRTUAL_SERVER, &PERSISTENCE, &REAL_SERVER, &CHECK, &DNS];

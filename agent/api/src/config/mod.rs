@@ -13,6 +13,7 @@ mod raw;
 mod real_server;
 mod scheduling;
 mod server;
+mod status;
 mod suggest;
 mod syntax;
 mod table;
@@ -20,7 +21,7 @@ mod table;
 mod tests;
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use checker_core::dns::DnsCheck;
@@ -90,6 +91,8 @@ pub struct Config {
     pub virtual_servers: Vec<VirtualServer>,
     /// `[lvs]`.
     pub lvs: Lvs,
+    /// `[status]`. No part of the digest: what is served does not depend on it.
+    pub status: Status,
     /// Short digest of the meaningful content: two daemons that show the same one run with the same file.
     pub digest: String,
 }
@@ -121,6 +124,21 @@ pub struct Lvs {
 impl Default for Lvs {
     fn default() -> Self {
         Self { adopt: Adopt::Named, interval: Duration::from_secs(1) }
+    }
+}
+
+/// `[status]`: the page of `statusd`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// `listen`: where it is served, a loopback address. Default 127.0.0.1:9530.
+    pub listen: SocketAddr,
+    /// `title`: what the page calls the cluster, one line of at most 80 characters. Default `Holdfast`.
+    pub title: String,
+}
+
+impl Default for Status {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9530)), title: "Holdfast".to_owned() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! From the texts of the configuration to a [`Config`].
 //!
-//! Owns the order of the work and the top level of the file: `include`, `[lvs]`, `[[virtual_server]]`. Every file is
+//! Owns the order of the work and the top level of the file: `include`, `[lvs]`, `[[virtual_server]]`; `[status]` has its own module. Every file is
 //! read to its end even when one before it is broken, so that all mistakes come out together.
 
 use std::cell::OnceCell;
@@ -9,9 +9,10 @@ use std::time::Duration;
 use super::book::{Book, Place, quoted};
 use super::keys;
 use super::server::{Doubles, virtual_server};
+use super::status::read_status;
 use super::syntax::{Repaired, tree};
 use super::table::{Given, Table};
-use super::{Adopt, Config, Include, Lvs, Mistakes, Source, VirtualServer};
+use super::{Adopt, Config, Include, Lvs, Mistakes, Source, Status, VirtualServer};
 
 /// Reads the configuration: the main file first, then what it includes, in order.
 ///
@@ -28,6 +29,7 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
         .collect();
     let mut doubles = Doubles::default();
     let mut lvs: Option<(Lvs, Place)> = None;
+    let mut status: Option<(Status, Place)> = None;
     let mut virtual_servers: Vec<VirtualServer> = Vec::new();
     let mut any = false;
     for (index, tree) in trees.iter().enumerate() {
@@ -38,6 +40,7 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
             book.wrong(at, "an included file can't include others; move this line to the main file");
         }
         read_lvs(&mut book, &table, &mut lvs);
+        read_status(&mut book, &table, &mut status);
         match table.tables(&mut book, "virtual_server", &keys::VIRTUAL_SERVER) {
             Given::Good(tables, _) => {
                 any = true;
@@ -58,7 +61,8 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
     if book.is_empty() {
         let lvs = lvs.map(|(lvs, _)| lvs).unwrap_or_default();
         let digest = digest(&virtual_servers, &lvs);
-        Ok(Config { virtual_servers, lvs, digest })
+        let status = status.map(|(status, _)| status).unwrap_or_default();
+        Ok(Config { virtual_servers, lvs, status, digest })
     } else {
         Err(book.into_mistakes())
     }

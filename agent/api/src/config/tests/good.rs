@@ -7,7 +7,8 @@ use checker_core::dns::{Rcode, RecordType, Transport};
 
 use super::{EXAMPLE, good, pool};
 use crate::config::{
-    Adopt, Config, Forwarding, Lvs, Persistence, RealServer, Rhythm, Scheduling, Service, VirtualServer,
+    Adopt, Config, Forwarding, Lvs, Persistence, RealServer, Rhythm, Scheduling, Service, Status,
+    VirtualServer,
 };
 use crate::id::Protocol;
 
@@ -23,6 +24,7 @@ fn every_default() {
     let config = good(&pool("", "", ""));
     let (pool, server) = only(&config);
     assert_eq!(config.lvs, Lvs { adopt: Adopt::Named, interval: Duration::from_secs(1) });
+    assert_eq!(config.status, Status { listen: "127.0.0.1:9530".parse().unwrap(), title: "Holdfast".into() });
     assert_eq!(
         pool.scheduling,
         Scheduling { scheduler: "wlc".to_owned(), flags: 0, one_packet: false, persistence: None }
@@ -50,6 +52,7 @@ fn every_key() {
     let text = r#"
 include = ["conf.d/*.toml"]
 lvs = { adopt = "exclusive", interval = "250ms" }
+status = { listen = "[::1]:80", title = "Knoten <1>" }
 [[virtual_server]]
 name = "v6.pool_1"
 address = "2001:db8::53"
@@ -91,6 +94,7 @@ forwarding = "direct"
 "#;
     let config = good(text);
     assert_eq!(config.lvs, Lvs { adopt: Adopt::Exclusive, interval: Duration::from_millis(250) });
+    assert_eq!(config.status, Status { listen: "[::1]:80".parse().unwrap(), title: "Knoten <1>".into() });
     let [pool] = config.virtual_servers.as_slice() else { panic!("one is configured") };
     assert_eq!(
         (pool.scheduling.scheduler.as_str(), pool.scheduling.flags, pool.scheduling.one_packet),
@@ -193,6 +197,7 @@ fn the_digest_is_of_what_is_meant() {
         pool("", "", ""),
         pool("# a remark\n\n  scheduler='wlc'   # another", "interval = \"2000ms\"", "weight = 0x1"),
         pool("", "", "").replace('\n', "\r\n"),
+        format!("status.title = \"x\"\n{}", pool("", "", "")),
     ] {
         assert_eq!(good(&same).digest, plain, "{same}");
     }
@@ -252,7 +257,7 @@ fn what_the_example_calls_defaults_are_defaults() {
             line.replacen("# ", "", 1)
         })
         .collect();
-    assert_eq!(uncommented, 17, "keys in comments");
+    assert_eq!(uncommented, 19, "keys in comments");
     assert_eq!(good(&text.join("\n")).digest, good(EXAMPLE).digest);
 }
 
@@ -278,7 +283,9 @@ const REFERENCE: &str = include_str!("../../../../../docs/configuration.md");
 #[test]
 fn the_reference_names_every_key() {
     for kind in crate::config::keys::ALL {
-        for key in kind.keys.iter().filter(|key| !["virtual_server", "lvs", "check", "dns"].contains(*key)) {
+        for key in
+            kind.keys.iter().filter(|key| !["virtual_server", "lvs", "status", "check", "dns"].contains(*key))
+        {
             assert!(
                 REFERENCE.lines().any(|line| line.starts_with(&format!("| `{key}` |"))),
                 "{key} of {}",
