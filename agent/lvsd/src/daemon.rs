@@ -253,7 +253,7 @@ impl Daemon {
 
     fn tell(&mut self, pass: Pass, summary: bool, now: Timestamp) {
         if !pass.edits.is_empty() {
-            tracing::info!("{} edits: {}", pass.edits.len(), list(pass.edits.iter()));
+            tracing::info!("{} edits: {}", pass.edits.len(), list(&pass.edits, |edit| format!("`{edit}`")));
         }
         for event in pass.events {
             self.event(event);

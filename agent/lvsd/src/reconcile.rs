@@ -19,7 +19,7 @@ use crate::kernel::{Kernel, KernelError, Refusal};
 mod tests;
 
 /// The same trouble is told as an event again only after this time.
-const TELL_AGAIN: SignedDuration = SignedDuration::from_secs(60);
+const TELL_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 /// How many edits one event's text lists.
 const LISTED: usize = 5;
 
@@ -101,11 +101,12 @@ impl Reconciler {
         now: Timestamp,
     ) -> Result<Pass, KernelError> {
         let before = kernel.read()?;
-        let (plan, mut edits) = self.plan(heard, &before.table(), now);
+        let actual = before.table();
+        let (plan, mut edits) = self.plan(heard, &actual, now);
         self.ours.extend(plan.wanted.keys());
         let mut events = self.fail_open_events(&plan, now);
         if edits.is_empty() {
-            self.settle(&before.table());
+            self.settle(&actual);
             return Ok(Pass { after: before, plan, edits, events });
         }
         let mended = drift(&self.settled, &plan.wanted, &edits);
@@ -114,7 +115,7 @@ impl Reconciler {
         let mended: Vec<Edit> = mended.into_iter().filter(|edit| edits.contains(edit)).collect();
         self.edits += edits.len() as u64;
         self.drift_mended += mended.len() as u64;
-        events.extend(self.drift_event(&mended, now));
+        events.extend(self.drift_event(&mended, &actual, now));
         events.extend(self.refusal_event(&refusals, now));
         let after = kernel.read()?;
         self.settle(&after.table());
@@ -159,9 +160,12 @@ impl Reconciler {
         events
     }
 
-    fn drift_event(&mut self, mended: &[Edit], now: Timestamp) -> Option<NewEvent> {
+    fn drift_event(&mut self, mended: &[Edit], actual: &Table, now: Timestamp) -> Option<NewEvent> {
         let first = mended.first()?;
-        let text = format!("somebody else changed the table; put right: {}", list(mended.iter()));
+        let text = format!(
+            "somebody else changed the table; put right: {}",
+            list(mended, |edit| undone(edit, actual))
+        );
         self.once(&text, now).then(|| NewEvent {
             at: now,
             kind: EventKind::DriftMended,
@@ -203,10 +207,23 @@ impl Reconciler {
     }
 }
 
-/// The first few edits, in ipvsadm's words.
-pub fn list<'a>(edits: impl ExactSizeIterator<Item = &'a Edit>) -> String {
+/// An edit in ipvsadm's words, with what it found.
+fn undone(edit: &Edit, actual: &Table) -> String {
+    let found = match edit {
+        Edit::SetService(service) => actual.get(service.key()).map(|entry| Edit::SetService(entry.service)),
+        Edit::SetDestination { service, destination } => {
+            let found = actual.get(service).and_then(|entry| entry.destinations.get(&destination.key));
+            found.map(|found| Edit::SetDestination { service: *service, destination: *found })
+        }
+        _ => None,
+    };
+    found.map_or_else(|| format!("`{edit}`"), |found| format!("`{edit}` (it was `{found}`)"))
+}
+
+/// The first few edits, each in the words of `say`.
+pub fn list(edits: &[Edit], say: impl Fn(&Edit) -> String) -> String {
+    let mut text = edits.iter().take(LISTED).map(say).collect::<Vec<_>>().join(", ");
     let more = edits.len().saturating_sub(LISTED);
-    let mut text = edits.take(LISTED).map(|edit| format!("`{edit}`")).collect::<Vec<_>>().join(", ");
     if more > 0 {
         text.push_str(&format!(" and {more} more"));
     }

@@ -143,10 +143,10 @@ fn what_somebody_else_did_is_told_once_and_mended_every_time() {
     );
     assert_eq!(mended.events[0].virtual_server.as_ref().map(Name::as_str), Some("resolver"));
     spoil(&mut bed.kernel.table);
-    let again = bed.at(NOW + SignedDuration::from_secs(59));
+    let again = bed.at(NOW + SignedDuration::from_secs(9));
     assert_eq!((again.edits.len(), kinds(&again)), (2, vec![]), "mended, but not told again so soon");
     spoil(&mut bed.kernel.table);
-    let later = bed.at(NOW + SignedDuration::from_secs(61));
+    let later = bed.at(NOW + SignedDuration::from_secs(11));
     assert_eq!(kinds(&later), [EventKind::DriftMended]);
     assert_eq!((bed.reconciler.drift_mended, bed.reconciler.edits), (6, 9));
 }
