@@ -223,6 +223,14 @@ impl Suite {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// What `holdfast status NAME` shows, whatever it thinks of it.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn shown(&self, name: &str) -> Result<String> {
+        Ok(String::from_utf8_lossy(&self.order(&["status", name])?.stdout).into_owned())
+    }
+
     /// What `holdfast status --json` says.
     ///
     /// # Errors

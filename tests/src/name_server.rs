@@ -127,6 +127,12 @@ impl NameServer {
         self.child.is_some() && !self.frozen
     }
 
+    /// Its process id, which is its process group's too.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Starts it, without waiting until it answers.
     ///
     /// # Errors
