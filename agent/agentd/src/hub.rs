@@ -96,6 +96,10 @@ impl Hub {
     /// with the report in it.
     pub fn report(&self, report: Report, id: Id, first: bool, close: &Rc<Notify>) -> Result<u64, Refusal> {
         let role = Role::of(&report)?;
+        // What a replaced connection had sent before it was closed is older than what its successor said.
+        if !first && self.reporters.borrow().get(&role).is_none_or(|(live, _)| *live != id) {
+            return Err(Refusal::NotWhole);
+        }
         self.handle(Input::Reported { report: Box::new(report), first })?;
         if first {
             let former = self.reporters.borrow_mut().insert(role, (id, Rc::clone(close)));

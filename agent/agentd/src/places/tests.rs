@@ -53,7 +53,7 @@ fn readers_share_and_ours_have_places_of_their_own() {
 fn a_newcomer_takes_from_whoever_has_most() {
     let mut places = Places::default();
     for uid in 0..u32::try_from(READERS / PER_USER).unwrap() {
-        (0..PER_USER).for_each(|_| drop(places.admit(1000 + uid, false)));
+        (0..PER_USER).for_each(|_| assert!(id(places.admit(1000 + uid, false)) > 0));
     }
     for _ in 0..50 {
         assert!(matches!(places.admit(2000, false), Admission::Instead { .. }));
