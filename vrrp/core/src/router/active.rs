@@ -1,0 +1,207 @@
+//! The Active state: holding the addresses and saying so (RFC 9568, 6.4.3).
+//!
+//! Owns the Adver_Timer, the lease, the announcements, the answer to losing adverts, and the noticing of our own stalls.
+//! A router that was silent longer than its peers wait does not speak again before it has listened.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::action::{Action, Event, Reason};
+use super::status::HeardActive;
+use super::timers::Deadline;
+use super::{State, VirtualRouter};
+use crate::codec::{Advert, PRIORITY_LEAVING};
+use crate::interval::shortest_down_interval;
+use crate::time::Time;
+
+/// What an Active router keeps in mind.
+#[derive(Debug, Default)]
+pub(super) struct Holding {
+    /// When our last advert was sent.
+    last_advert: Time,
+    /// When the addresses vanish unless they are renewed.
+    lease_end: Time,
+    /// When addresses were put back last, and how many more may be put back at once.
+    restored: Option<Time>,
+    restores_left: u8,
+    addresses_lost: u64,
+    duplicates: u64,
+    /// Before this moment a losing advert is not answered by announcements again.
+    next_repair: Time,
+    /// Before this moment a duplicate is not answered by announcements again.
+    next_defence: Time,
+}
+
+/// Removed addresses are put back so often at once, then once per [`RESTORE_SPACING`].
+const RESTORES_AT_ONCE: u8 = 4;
+const RESTORE_SPACING: Duration = Duration::from_secs(1);
+/// At most one batch of announcements in this time because of losing adverts. A batch with its repetition outlasts the
+/// loser's letting go.
+const REPAIR_SPACING: Duration = Duration::from_secs(1);
+/// At most one defence of an address in this time (RFC 5227, 2.4).
+const DEFENCE_SPACING: Duration = Duration::from_secs(10);
+
+impl VirtualRouter {
+    /// Speaks first, so that the old Active router lets go, then takes the addresses, then says where they are.
+    pub(super) fn become_active(&mut self, reason: Reason, now: Time) {
+        self.become_state(State::Active, reason, now);
+        self.active = Holding { restores_left: RESTORES_AT_ONCE, ..Holding::default() };
+        self.active_interval = self.config.interval();
+        self.backup.heard = None;
+        self.send_advert(now);
+        self.claim(now);
+        self.announce_anew(now);
+    }
+
+    /// If others may have taken over while we did not run: let go, and listen.
+    pub(super) fn notice_stall(&mut self, now: Time) {
+        if self.state != State::Active {
+            return;
+        }
+        let silent = now.since(self.active.last_advert);
+        let patience = shortest_down_interval(self.config.settings().version, self.config.interval());
+        if silent >= patience {
+            self.actions.push(Action::ReleaseAddresses);
+            self.become_backup(Reason::Stalled { silent }, self.listening_interval(), now);
+        } else if now >= self.active.lease_end {
+            self.report(Event::LeaseLapsed);
+            self.claim(now);
+            self.announce_anew(now);
+        }
+    }
+
+    pub(super) fn heard_as_active(&mut self, source: IpAddr, advert: &Advert<'_>, now: Time) {
+        if advert.priority == PRIORITY_LEAVING {
+            self.answer(now);
+            return;
+        }
+        let priority = self.priority();
+        let is_better = advert.priority > priority
+            || advert.priority == priority && self.source.is_some_and(|own| source > own);
+        if is_better {
+            self.yield_to(source, advert, now);
+        } else if self.answer(now) && now >= self.active.next_repair {
+            self.active.next_repair = now + REPAIR_SPACING;
+            self.report(Event::LosingAdvertAnswered { source, priority: advert.priority });
+            self.announce_anew(now);
+        }
+    }
+
+    /// Lets go first, then speaks once more, so that the winner announces again when nobody else answers.
+    fn yield_to(&mut self, source: IpAddr, advert: &Advert<'_>, now: Time) {
+        self.actions.push(Action::ReleaseAddresses);
+        if self.config.settings().last_advert {
+            self.actions.push(Action::SendAdvert { priority: self.priority() });
+        }
+        self.learn(advert);
+        let reason = Reason::BetterRouter { source, priority: advert.priority };
+        self.become_backup(reason, self.down_interval(), now);
+        self.backup.heard =
+            Some(HeardActive { source, priority: advert.priority, interval: advert.interval, last: now });
+    }
+
+    /// The sync group gave the addresses up elsewhere.
+    pub(crate) fn yield_with_group(&mut self, now: Time) {
+        if self.state == State::Active {
+            self.actions.push(Action::ReleaseAddresses);
+            self.become_backup(Reason::GroupYielded, self.down_interval(), now);
+        }
+    }
+
+    /// Sends an advert at once, but not oftener than twice an interval: two routers that both think they win must not
+    /// drive each other.
+    pub(super) fn answer(&mut self, now: Time) -> bool {
+        if now < self.next_answer {
+            return false;
+        }
+        self.next_answer = now + self.config.interval().span() / 2;
+        self.send_advert(now);
+        true
+    }
+
+    pub(super) fn send_advert(&mut self, now: Time) {
+        self.actions.push(Action::SendAdvert { priority: self.priority() });
+        self.active.last_advert = now;
+        self.timers.set(Deadline::Adver, now + self.config.interval().span());
+    }
+
+    pub(super) fn adver_due(&mut self, at: Time, now: Time) {
+        self.send_advert(now);
+        // Keep the beat if we are only a little late.
+        let next = at + self.config.interval().span();
+        if next > now {
+            self.timers.set(Deadline::Adver, next);
+        }
+    }
+
+    pub(super) fn claim(&mut self, now: Time) {
+        let lifetime = self.lease(now);
+        self.actions.push(Action::ClaimAddresses { lifetime });
+    }
+
+    pub(super) fn renew(&mut self, now: Time) {
+        let lifetime = self.lease(now);
+        self.facts.failed_claims = 0;
+        self.actions.push(Action::RenewAddresses { lifetime });
+    }
+
+    fn lease(&mut self, now: Time) -> Duration {
+        let lifetime = self.config.settings().lease;
+        self.active.lease_end = now + lifetime;
+        self.timers.set(Deadline::LeaseRenewal, now + lifetime / 3);
+        lifetime
+    }
+
+    pub(super) fn announce_anew(&mut self, now: Time) {
+        self.announcing.begin(&self.config.settings().announcements, now);
+        self.announce_due(now);
+    }
+
+    pub(super) fn announce_due(&mut self, now: Time) {
+        if self.announcing.take_due(&self.config.settings().announcements, now) {
+            self.actions.push(Action::Announce);
+        }
+        match self.announcing.next() {
+            Some(at) => self.timers.set(Deadline::Announcement, at),
+            None => self.timers.stop(Deadline::Announcement),
+        }
+    }
+
+    pub(super) fn address_lost(&mut self, address: IpAddr, now: Time) {
+        if self.state != State::Active {
+            return;
+        }
+        self.active.addresses_lost += 1;
+        self.report(Event::AddressLost { address, count: self.active.addresses_lost });
+        if self.timers.at(Deadline::AddressRestore).is_none() {
+            let spaced = self.active.restored.is_none_or(|at| now >= at + RESTORE_SPACING);
+            if spaced {
+                self.active.restores_left = RESTORES_AT_ONCE;
+            }
+            if self.active.restores_left > 0 {
+                self.restore_addresses(now);
+            } else if let Some(at) = self.active.restored {
+                self.timers.set(Deadline::AddressRestore, at + RESTORE_SPACING);
+            }
+        }
+    }
+
+    pub(super) fn restore_addresses(&mut self, now: Time) {
+        self.active.restores_left = self.active.restores_left.saturating_sub(1);
+        self.active.restored = Some(now);
+        self.claim(now);
+        self.announce_anew(now);
+    }
+
+    pub(super) fn duplicate_seen(&mut self, address: IpAddr, mac: [u8; 6], now: Time) {
+        if self.state != State::Active {
+            return;
+        }
+        self.active.duplicates += 1;
+        if now >= self.active.next_defence {
+            self.active.next_defence = now + DEFENCE_SPACING;
+            self.report(Event::DuplicateSeen { address, mac, count: self.active.duplicates });
+            self.announce_anew(now);
+        }
+    }
+}

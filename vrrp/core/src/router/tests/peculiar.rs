@@ -1,0 +1,157 @@
+//! What goes wrong outside the protocol: our own lateness, removed addresses, duplicates, storms, drivers that sleep.
+
+use super::bed::*;
+use crate::RouterSettings;
+use crate::router::{Action, Deadline, Input, Reason, State};
+
+#[test]
+fn a_stalled_active_router_listens_before_it_speaks() {
+    // Just before anybody can have taken over: it goes on.
+    let mut bed = Bed::active(settings());
+    bed.wait(ms(3007.0));
+    assert!(bed.tell(Input::DeadlinePassed).contains("advert(100)"));
+    // Later: it lets go first, whatever wakes it up.
+    let wakes: [fn(&mut Bed) -> String; 3] = [
+        |bed| bed.tell(Input::DeadlinePassed),
+        |bed| bed.hear(LOW, 99),
+        |bed| bed.tell(Input::TrackingChanged { weight: 0, failed: false }),
+    ];
+    for wake in wakes {
+        let mut bed = Bed::active(settings());
+        bed.wait(ms(3010.0));
+        assert_eq!(wake(&mut bed), "release BACKUP:stalled");
+        assert_eq!(last_reason(&bed), Some(Reason::Stalled { silent: ms(3010.0) }));
+        // Two intervals and the skew, in which an Active router must have been heard.
+        assert_eq!(bed.left(Deadline::ActiveDown), Some(2_609_375));
+    }
+    // Stopped just then, it does not speak either.
+    let mut bed = Bed::active(settings());
+    bed.wait(ms(9000.0));
+    assert_eq!(bed.tell(Input::StopRequested), "release BACKUP:stalled INIT:stopped");
+}
+
+#[test]
+fn a_lease_that_ran_out_in_time_is_claimed_again() {
+    let mut bed = Bed::active(settings().with_interval(ms(10_000.0)));
+    bed.wait(ms(3500.0));
+    let done = bed.tell(Input::DeadlinePassed);
+    assert!(done.starts_with("lapsed claim announce"), "{done}");
+    assert_eq!(bed.router.state(), State::Active);
+}
+
+#[test]
+fn a_late_backup_listens_again_but_not_for_ever() {
+    let mut bed = Bed::backup(settings());
+    for _ in 0..3 {
+        let (at, _) = bed.router.deadline().unwrap();
+        bed.now = at + ms(1001.0);
+        assert_eq!(bed.tell(Input::DeadlinePassed), "late");
+        assert_eq!(bed.left(Deadline::ActiveDown), Some(2_609_375));
+    }
+    bed.now = bed.router.deadline().unwrap().0 + ms(1001.0);
+    assert!(bed.tell(Input::DeadlinePassed).starts_with("ACTIVE"));
+    // A little late is not late.
+    let mut bed = Bed::backup(settings());
+    bed.now = bed.router.deadline().unwrap().0 + ms(999.0);
+    assert!(bed.tell(Input::DeadlinePassed).starts_with("ACTIVE"));
+    // An advert that waited in the socket is read first and counts.
+    let mut bed = Bed::backup(settings());
+    bed.now = bed.router.deadline().unwrap().0 + ms(5000.0);
+    assert_eq!(bed.hear(LOW, 150), "");
+    assert_eq!(bed.left(Deadline::ActiveDown), Some(3_609_375));
+}
+
+#[test]
+fn removed_addresses_are_put_back_within_limits() {
+    let mut bed = Bed::active(settings());
+    for count in 1..=4 {
+        bed.wait(ms(1.0));
+        assert_eq!(bed.tell(Input::AddressLost(VIP)), format!("lost({count}) claim announce"));
+    }
+    bed.wait(ms(1.0));
+    assert_eq!(bed.tell(Input::AddressLost(VIP)), "lost(5)");
+    assert_eq!(bed.left(Deadline::AddressRestore), Some(999_000));
+    bed.wait(ms(1.0));
+    assert_eq!(bed.tell(Input::AddressLost(VIP)), "lost(6)");
+    assert!(bed.fire_until(Deadline::AddressRestore).contains("claim announce"));
+    assert_eq!(bed.tell(Input::AddressLost(VIP)), "lost(7)");
+    bed.fire_until(Deadline::AddressRestore);
+    // After a quiet second it is at once again.
+    bed.wait(ms(1001.0));
+    assert_eq!(bed.tell(Input::AddressLost(VIP)), "lost(8) claim announce");
+}
+
+#[test]
+fn duplicates_are_answered_every_ten_seconds() {
+    let mut bed = Bed::active(settings());
+    let duplicate = Input::DuplicateSeen { address: VIP, mac: [2, 0, 0, 0, 0, 9] };
+    assert_eq!(bed.tell(duplicate), "duplicate(1) announce");
+    bed.wait(ms(500.0));
+    assert_eq!(bed.tell(duplicate), "");
+    for _ in 0..10 {
+        bed.fire_until(Deadline::Adver);
+    }
+    assert_eq!(bed.tell(duplicate), "duplicate(3) announce");
+}
+
+#[test]
+fn a_storm_of_losing_adverts_is_answered_twice_an_interval() {
+    let mut bed = Bed::active(settings());
+    let (mut adverts, mut rounds) = (0, 0);
+    for _ in 0..2000 {
+        bed.wait(ms(1.0));
+        let done = bed.hear(LOW, 99) + &bed.hear(HIGH, 0);
+        adverts += done.matches("advert").count();
+        rounds += done.matches("announce").count();
+    }
+    assert_eq!((adverts, rounds), (4, 2));
+}
+
+#[test]
+fn two_owners_settle_by_address() {
+    let owner = RouterSettings { priority: 255, ..settings() };
+    let mut bed = Bed::new(owner);
+    bed.tell(Input::LinkWentUp { source: OWN });
+    bed.tell(Input::Started { held: None });
+    assert!(bed.hear(HIGH, 255).ends_with("BACKUP:better_router"));
+    bed.wait(ms(2000.0));
+    bed.hear(HIGH, 255);
+    assert_eq!(bed.left(Deadline::ActiveDown), Some(3_003_906));
+    // When the other one is gone the owner is back.
+    assert!(bed.fire().starts_with("ACTIVE"));
+}
+
+#[test]
+fn a_loser_can_be_told_to_be_silent() {
+    let mut bed = Bed::active(RouterSettings { last_advert: false, ..settings() });
+    assert_eq!(bed.hear(LOW, 101), "release BACKUP:better_router");
+}
+
+#[test]
+fn tracking_stays_within_1_and_254() {
+    let mut bed = Bed::active(settings());
+    for (weight, priority) in [(-1000, 1), (i32::MIN, 1), (0, 100), (20, 120), (i32::MAX, 254)] {
+        bed.tell(Input::TrackingChanged { weight, failed: false });
+        assert_eq!(bed.router.priority(), priority);
+    }
+}
+
+#[test]
+fn actions_nobody_takes_stay_few_and_end_with_the_last_word_about_the_addresses() {
+    let mut bed = Bed::active(settings());
+    for round in 0..500 {
+        bed.wait(ms(5.0));
+        let link = if round % 2 == 0 { Input::LinkWentDown } else { Input::LinkWentUp { source: OWN } };
+        bed.router.handle(link, bed.now);
+        bed.router.handle(Input::OrderGiven(crate::Order::TakeOver), bed.now);
+    }
+    bed.router.handle(Input::StopRequested, bed.now);
+    let mut actions = Vec::new();
+    while let Some(action) = bed.router.poll_action() {
+        actions.push(action);
+    }
+    assert!(actions.len() <= 64);
+    let about = |action: &&Action| matches!(action, Action::ClaimAddresses { .. } | Action::ReleaseAddresses);
+    assert_eq!(actions.iter().rfind(about), Some(&Action::ReleaseAddresses));
+    assert_eq!(bed.router.state(), State::Initialize);
+}
