@@ -106,6 +106,7 @@ pub async fn serve(hub: Rc<Hub>, limits: Rc<Limits>, stream: UnixStream) {
             return last_words(&mut writer, detail).await;
         }
     };
+    let seat = Seat { hub: Rc::clone(&hub), limits: Rc::clone(&limits), id };
     let close = Rc::new(Notify::new());
     limits.closers.borrow_mut().insert(id, Rc::clone(&close));
     let frames = Frames::new(CALL_MAX);
@@ -122,14 +123,27 @@ pub async fn serve(hub: Rc<Hub>, limits: Rc<Limits>, stream: UnixStream) {
         frames,
     };
     let end = connection.run().await;
-    hub.left(id);
-    limits.closers.borrow_mut().remove(&id);
+    drop(seat);
     match end {
         End::Gone | End::Replaced => {}
         End::Refused(detail) => {
             tracing::debug!(uid, "closing a connection: {detail}");
             last_words(&mut connection.writer, detail).await;
         }
+    }
+}
+
+/// A place that is taken. It is given back however the connection ends.
+struct Seat {
+    hub: Rc<Hub>,
+    limits: Rc<Limits>,
+    id: Id,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.limits.closers.borrow_mut().remove(&self.id);
+        self.hub.left(self.id);
     }
 }
 

@@ -92,12 +92,13 @@ async fn main_loop(
     asked: &Asked,
 ) -> anyhow::Result<()> {
     let socket = UnixListener::from_std(socket).context("can't serve the socket")?;
-    spawn_local(accept(socket, Rc::clone(&hub)));
+    let mut accepting = spawn_local(accept(socket, Rc::clone(&hub)));
     let saving = Rc::clone(&hub);
-    spawn_local(async move { saving.keep_saving().await });
+    let mut saving = spawn_local(async move { saving.keep_saving().await });
     // The file may not be writable: better known now than with the first order.
     hub.want_save();
     let watchdog = Watchdog::from_environment();
+    let turn = watchdog.patience().map_or(TURN, |patience| TURN.min(patience));
     ready();
     tracing::info!(socket = %start.socket.display(), state = %start.state.display(), "serving");
     loop {
@@ -105,7 +106,10 @@ async fn main_loop(
             biased;
             () = asked.stop.notified() => break,
             () = asked.reload.notified() => reload(&start.config, &hub).await,
-            () = sleep_until(hub.next_deadline(TURN)) => hub.pass_deadlines(),
+            // Neither ends by itself. An agent that is deaf or forgetful is better started anew.
+            _ = &mut accepting => anyhow::bail!("the task that accepts connections has ended"),
+            _ = &mut saving => anyhow::bail!("the task that writes the state file has ended"),
+            () = sleep_until(hub.next_deadline(turn)) => hub.pass_deadlines(),
         }
         watchdog.progress();
     }

@@ -7,7 +7,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -186,6 +186,65 @@ fn a_killed_reporter_is_seen_and_its_successor_takes_its_place() {
     assert!(checkd.flush(LONG));
     let state = place.state_now();
     assert!(state.checkd.connected && state.checkd.items.len() == 2);
+}
+
+#[test]
+fn the_newest_process_reports_and_an_older_one_waits_its_turn() {
+    let place = Place::new();
+    let _agent = place.start();
+    let start = |pid, started_at, server: &str| {
+        let items = BTreeMap::from([(server.parse().unwrap(), health(Verdict::Up))]);
+        Reporter::<Checkd>::start(&place.socket, identity(pid, started_at), CheckHead::default(), items)
+            .unwrap()
+    };
+    let reported = || place.state_now().checkd.reporter.map(|reporter| reporter.pid);
+    let old = start(10, "2026-11-21T00:00:00Z", "resolver/dns1");
+    assert!(old.flush(LONG));
+    // It hangs, and another one is started in its place.
+    let new = start(20, "2026-11-21T00:05:00Z", "resolver/dns2");
+    assert!(new.flush(LONG));
+    until("the end of the old one's connection", || (!old.is_connected()).then_some(()));
+    old.set_item("resolver/dns1".parse().unwrap(), health(Verdict::Down));
+    for _ in 0..10 {
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(reported(), Some(20));
+        let state = place.state_now();
+        assert!(state.checkd.connected && state.events.is_empty(), "the old one changes nothing: {state:?}");
+        assert_eq!(state.checkd.items.len(), 1);
+    }
+    drop(new);
+    until("the old one's return", || (reported() == Some(10)).then_some(()));
+    assert!(old.flush(LONG));
+    assert!(place.state_now().checkd.items.contains_key(&"resolver/dns1".parse().unwrap()));
+}
+
+#[test]
+fn systemd_is_told_when_it_serves_reloads_works_and_ends() {
+    let place = Place::new();
+    let notify = place.dir.path().join("notify");
+    let inbox = UnixDatagram::bind(&notify).unwrap();
+    inbox.set_read_timeout(Some(LONG)).unwrap();
+    let hear = || {
+        let mut message = [0; 1024];
+        let length = inbox.recv(&mut message).unwrap();
+        String::from_utf8_lossy(&message[..length]).into_owned()
+    };
+    let hear_until = |word: &str| while !hear().contains(word) {};
+    let mut command = place.command();
+    command.env("NOTIFY_SOCKET", &notify).env("WATCHDOG_USEC", "200000").stderr(place.log_file());
+    let child = command.spawn().unwrap();
+    let agent = support::Agent { child };
+    assert!(hear().contains("READY=1"));
+    assert_eq!(place.state_now().generation, 0, "ready means that it serves");
+    for _ in 0..5 {
+        hear_until("WATCHDOG=1");
+    }
+    agent.signal(Signal::SIGHUP);
+    hear_until("RELOADING=1");
+    hear_until("READY=1");
+    agent.signal(Signal::SIGTERM);
+    hear_until("STOPPING=1");
+    assert!(agent.stop().success());
 }
 
 #[test]

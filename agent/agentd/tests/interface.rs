@@ -1,0 +1,286 @@
+//! The interface definition, held against what the agent really says.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these are tests")]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use agent_api::wire::DESCRIPTION;
+use agent_api::{CheckHead, KernelTable, LvsHead, ServiceReport, Setting, Verdict};
+use agent_link::{Checkd, Lvsd, Reporter};
+use serde_json::{Value, json};
+use support::{LONG, Place, Raw, health, identity};
+
+/// A type of the definition.
+#[derive(Debug, Clone)]
+enum Type {
+    Int,
+    Bool,
+    String,
+    Named(String),
+    Words(Vec<String>),
+    Object(BTreeMap<String, Type>),
+    Optional(Box<Type>),
+    List(Box<Type>),
+    Map(Box<Type>),
+}
+
+/// Reads definitions: just as much of the language as ours uses, and no more.
+struct Reader<'a> {
+    rest: &'a str,
+}
+
+impl Reader<'_> {
+    fn skip(&mut self) {
+        loop {
+            self.rest = self.rest.trim_start();
+            match self.rest.strip_prefix('#') {
+                Some(comment) => self.rest = comment.split_once('\n').map_or("", |(_, rest)| rest),
+                None => return,
+            }
+        }
+    }
+
+    fn take(&mut self, token: &str) -> bool {
+        self.skip();
+        let rest = self.rest.strip_prefix(token);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
+    fn expect(&mut self, token: &str) {
+        assert!(self.take(token), "{token:?} expected before {:.60}", self.rest);
+    }
+
+    fn word(&mut self) -> String {
+        self.skip();
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+        let end = self.rest.find(|c| !is_part(c)).unwrap_or(self.rest.len());
+        assert!(end > 0, "a word expected before {:.60}", self.rest);
+        let (word, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        word.to_owned()
+    }
+
+    fn kind(&mut self) -> Type {
+        if self.take("?") {
+            return Type::Optional(Box::new(self.kind()));
+        }
+        if self.take("[string]") {
+            return Type::Map(Box::new(self.kind()));
+        }
+        if self.take("[]") {
+            return Type::List(Box::new(self.kind()));
+        }
+        self.skip();
+        if self.rest.starts_with('(') {
+            return self.body();
+        }
+        match self.word().as_str() {
+            "int" => Type::Int,
+            "bool" => Type::Bool,
+            "string" => Type::String,
+            name => Type::Named(name.to_owned()),
+        }
+    }
+
+    /// Fields or words in brackets.
+    fn body(&mut self) -> Type {
+        self.expect("(");
+        let (mut fields, mut words) = (BTreeMap::new(), Vec::new());
+        while !self.take(")") {
+            let name = self.word();
+            if self.take(":") {
+                assert!(fields.insert(name, self.kind()).is_none(), "a field twice");
+            } else {
+                words.push(name);
+            }
+            if !self.take(",") {
+                self.expect(")");
+                break;
+            }
+        }
+        if words.is_empty() { Type::Object(fields) } else { Type::Words(words) }
+    }
+}
+
+#[derive(Default)]
+struct Interface {
+    types: BTreeMap<String, Type>,
+    methods: BTreeMap<String, (Type, Type)>,
+    errors: BTreeMap<String, Type>,
+}
+
+fn interface(text: &str) -> Interface {
+    let mut reader = Reader { rest: text };
+    let mut found = Interface::default();
+    reader.expect("interface");
+    assert_eq!(reader.word(), agent_api::wire::INTERFACE);
+    loop {
+        reader.skip();
+        if reader.rest.is_empty() {
+            return found;
+        }
+        let (kind, name) = (reader.word(), reader.word());
+        match kind.as_str() {
+            "type" => drop(found.types.insert(name, reader.body())),
+            "error" => drop(found.errors.insert(name, reader.body())),
+            "method" => {
+                let parameters = reader.body();
+                reader.expect("->");
+                found.methods.insert(name, (parameters, reader.body()));
+            }
+            other => panic!("{other:?} is no keyword"),
+        }
+    }
+}
+
+impl Interface {
+    /// Holds `value` against `kind`. `seen` counts the fields that were there.
+    fn check(&self, place: &str, value: &Value, kind: &Type, seen: &mut BTreeMap<String, usize>) {
+        match (kind, value) {
+            (Type::Optional(_), Value::Null) => {}
+            (Type::Optional(kind), _) => self.check(place, value, kind, seen),
+            (Type::Named(name), _) => self.check(name, value, &self.types[name], seen),
+            (Type::Int, Value::Number(number)) => {
+                assert!(number.is_i64() || number.is_u64(), "{place}: {value}")
+            }
+            (Type::Bool, Value::Bool(_)) | (Type::String, Value::String(_)) => {}
+            (Type::Words(words), Value::String(word)) => assert!(words.contains(word), "{place}: {value}"),
+            (Type::List(kind), Value::Array(list)) => {
+                list.iter().for_each(|item| self.check(place, item, kind, seen))
+            }
+            (Type::Map(kind), Value::Object(map)) => {
+                map.values().for_each(|item| self.check(place, item, kind, seen))
+            }
+            (Type::Object(fields), Value::Object(object)) => {
+                for key in object.keys() {
+                    assert!(fields.contains_key(key), "{place} has no {key:?}: {value}");
+                }
+                for (key, kind) in fields {
+                    let value = object.get(key).unwrap_or(&Value::Null);
+                    if !value.is_null() {
+                        *seen.entry(format!("{place}.{key}")).or_default() += 1;
+                    }
+                    self.check(&format!("{place}.{key}"), value, kind, seen);
+                }
+            }
+            _ => panic!("{place}: {value} is not {kind:?}"),
+        }
+    }
+
+    /// Holds a reply against the method's, or an error against its definition.
+    fn check_reply(&self, method: &str, reply: &Value, seen: &mut BTreeMap<String, usize>) {
+        match reply["error"].as_str() {
+            Some(error) => {
+                let name = error.strip_prefix("org.holdfast.Agent.").unwrap();
+                self.check(name, &reply["parameters"], &self.errors[name], seen);
+            }
+            None => self.check(method, &reply["parameters"], &self.methods[method].1, seen),
+        }
+    }
+}
+
+#[test]
+fn what_the_agent_says_is_what_the_definition_says() {
+    let definition = interface(DESCRIPTION);
+    let place = Place::new();
+    let _agent = place.start();
+    let mut down = health(Verdict::Down);
+    down.detail = "no answer".into();
+    let up = agent_api::RealServerHealth { latency_us: Some(900), ..health(Verdict::Up) };
+    let items =
+        BTreeMap::from([("resolver/dns1".parse().unwrap(), up), ("resolver/dns2".parse().unwrap(), down)]);
+    let process = identity(10, "2026-11-21T00:00:00Z");
+    let checkd =
+        Reporter::<Checkd>::start(&place.socket, process.clone(), CheckHead::default(), items).unwrap();
+    let service = json!({
+        "virtual_server": "resolver", "scheduler": "wrr", "fail_open": true,
+        "destinations": { "10.1.53.2:53": {
+            "real_server": "dns1", "weight": 1, "active_connections": 2, "inactive_connections": 3,
+        } },
+    });
+    let service: ServiceReport = serde_json::from_value(service).unwrap();
+    let services = BTreeMap::from([("udp/192.0.2.53:53".parse().unwrap(), service)]);
+    let setting = Setting {
+        name: "net.ipv4.vs.expire_nodest_conn".into(),
+        value: Some("0".into()),
+        wanted: "1".into(),
+        why: "clients stay".into(),
+    };
+    let lvsd = Reporter::<Lvsd>::start(&place.socket, process, LvsHead::default(), services).unwrap();
+    let kernels = [
+        KernelTable::Present { version: "1.2.1".into() },
+        KernelTable::Unusable {
+            cause: "ipvs_missing".parse().unwrap(),
+            detail: "none".into(),
+            remedy: "load it".into(),
+        },
+    ];
+
+    let mut seen = BTreeMap::new();
+    let mut watch = Raw::connect(&place.socket);
+    watch.call(&json!({ "method": "org.holdfast.Agent.Watch", "more": true }));
+    let mut call = |method: &str, parameters: Value| {
+        definition.check(&format!("{method}()"), &parameters, &definition.methods[method].0, &mut seen);
+        let mut raw = Raw::connect(&place.socket);
+        raw.call(&json!({ "method": format!("org.holdfast.Agent.{method}"), "parameters": parameters }));
+        let reply = raw.message().unwrap();
+        definition.check_reply(method, &reply, &mut seen);
+        reply
+    };
+    call("GetState", json!({}));
+    for kernel in kernels {
+        lvsd.set_head(LvsHead { kernel, settings: vec![setting.clone()], ..LvsHead::default() });
+        assert!(lvsd.flush(LONG) && checkd.flush(LONG));
+        call("GetState", json!({}));
+    }
+    checkd.remove_item("resolver/dns2".parse().unwrap());
+    assert!(checkd.flush(LONG));
+    let drain = json!({ "real_server": "dns1", "virtual_server": "resolver", "why": "kernel", "for_seconds": 9_000, "on_behalf_of": "al" });
+    call("Drain", drain.clone());
+    call("Drain", drain);
+    call("GetState", json!({}));
+    call("Undrain", json!({ "real_server": "dns1", "virtual_server": "resolver", "on_behalf_of": "al" }));
+    assert_eq!(call("Undrain", json!({ "real_server": "dns1" }))["error"], "org.holdfast.Agent.NotDrained");
+    assert_eq!(
+        call("Drain", json!({ "real_server": "dsn1" }))["error"],
+        "org.holdfast.Agent.NoSuchRealServer"
+    );
+    assert_eq!(call("Report", json!({}))["error"], "org.holdfast.Agent.Refused");
+    std::fs::remove_file(&place.state).unwrap();
+    std::fs::create_dir(&place.state).unwrap();
+    std::fs::write(place.state.join("in the way"), "").unwrap();
+    assert_eq!(call("Drain", json!({ "real_server": "dns1" }))["error"], "org.holdfast.Agent.NotSaved");
+    let generation = call("GetState", json!({}))["parameters"]["state"]["generation"].as_u64().unwrap();
+    let report = json!({
+        "checkd": { "whole": true, "reporter": { "version": "1", "pid": 1, "started_at": "2026-11-21T00:09:00Z", "config": "c" } },
+        "events": [{ "sequence": 1, "at": "2026-11-21T00:09:00Z", "kind": "ipvs_lost", "virtual_server": "resolver", "real_server": "dns1", "cause": "x", "text": "x" }]
+    });
+    call("Report", report);
+    call("GetState", json!({}));
+    loop {
+        let update = watch.message().unwrap();
+        definition.check_reply("Watch", &update, &mut seen);
+        if update["parameters"]["generation"].as_u64().unwrap() >= generation {
+            break;
+        }
+    }
+
+    // No optional field is defined that is never there. (What only the agent may say is not in a report, and the whole is
+    // in pieces in an update; a part of a part may be absent here.)
+    let was_there = |name: &str| seen.keys().any(|field| field.starts_with(&format!("{name}.")));
+    let types = definition.types.iter().filter(|(name, _)| !name.ends_with("Update") && was_there(name));
+    for (name, kind) in types {
+        let Type::Object(fields) = kind else { continue };
+        for (field, kind) in fields {
+            let is_part = matches!(kind, Type::Optional(part) if matches!(**part, Type::Named(_)));
+            assert!(
+                is_part || seen.contains_key(&format!("{name}.{field}")),
+                "{name}.{field} is never there"
+            );
+        }
+    }
+    assert!(was_there("Drain") && was_there("Event") && was_there("Destination") && was_there("Storage"));
+}
