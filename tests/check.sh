@@ -51,15 +51,24 @@ quietly() {
   fi
 }
 
-# counted NAME COMMAND...: test programs, whose own "test result:" lines are summed up.
+# openly NAME COMMAND...: a step that is followed while it runs.
+openly() {
+  local name=$1 start=$SECONDS
+  shift
+  printf '==> %s\n' "$name"
+  "$@" 2>&1 </dev/null | tee "$LOGS/$name.log"
+  if [ "${PIPESTATUS[0]}" = 0 ]; then report "$name" $start 1 0; else report "$name" $start 0 1; fi
+}
+
+# counted NAME COMMAND...: test programs, whose own last lines ("test result: …", "N passed, N failed") are summed up.
 counted() {
   local name=$1 start=$SECONDS status passed failed
   shift
   printf '==> %s\n' "$name"
   "$@" 2>&1 </dev/null | tee "$LOGS/$name.log" | grep -vE '^(running 0 tests|test .* \.\.\. ok|test result: ok\. 0 passed.*|)$'
   status=${PIPESTATUS[0]}
-  read -r passed failed < <(awk '/^test result:/ { for (i = 2; i <= NF; i++) {
-      if ($i == "passed;") p += $(i - 1); if ($i == "failed;") f += $(i - 1) } } END { print p + 0, f + 0 }' "$LOGS/$name.log")
+  read -r passed failed < <(awk '/^test result:/ || /^[0-9]+ passed, [0-9]+ failed$/ { for (i = 2; i <= NF; i++) {
+      if ($i ~ /^passed[;,]$/) p += $(i - 1); if ($i ~ /^failed;?$/) f += $(i - 1) } } END { print p + 0, f + 0 }' "$LOGS/$name.log")
   # A test program that did not compile, or died, has no count.
   if [ "$status" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
   if [ "$status" = 0 ] && [ "$passed" = 0 ]; then failed=1; fi
@@ -74,7 +83,7 @@ step() {
     build) quietly build cargo build --locked --workspace --bins ;;
     tests) counted tests cargo test --locked --workspace --no-fail-fast ;;
     units) counted units tests/units.sh ;;
-    demo) counted demo tests/demo.sh --short ;;
+    demo) openly demo tests/demo.sh --short ;;
     *) echo "no step '$1': format lints documentation build tests units demo" >&2; exit 2 ;;
   esac
 }

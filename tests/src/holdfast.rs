@@ -102,10 +102,13 @@ impl Suite {
         ensure!(!self.running.contains_key(&daemon), "{daemon} runs already");
         let log = File::options().create(true).append(true).open(self.log(daemon))?;
         let mut command = Command::new(program(daemon.name())?);
-        command.arg("--config").arg(self.config()).arg("--socket").arg(self.socket());
-        if daemon == Daemon::Agentd {
-            command.arg("--state").arg(self.state());
-        }
+        command
+            .arg("--config")
+            .arg(self.config())
+            .arg("--socket")
+            .arg(self.socket())
+            .arg("--state")
+            .arg(self.state());
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         self.running.insert(daemon, namespace.spawn(&mut command)?);
         Ok(())

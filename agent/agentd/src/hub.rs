@@ -21,6 +21,8 @@ use crate::saver::Saver;
 
 /// The least time between two writes.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The same when a verdict, a table or an event changed: whoever is killed next must come back to what was last known.
+const URGENT_PAUSE: Duration = Duration::from_millis(50);
 /// The same when nothing but signs of life came.
 const IDLE_PAUSE: Duration = Duration::from_secs(10);
 /// A write may cost this share of the time: one in so many.
@@ -300,7 +302,8 @@ fn due(last: Option<Written>, urgency: Urgency, failures: u32) -> Instant {
     let Some(Written { at, pause }) = last else { return Instant::now() };
     let least = match urgency {
         Urgency::Idle => IDLE_PAUSE,
-        Urgency::Soon | Urgency::Now => PAUSE,
+        Urgency::Soon => PAUSE,
+        Urgency::Now => URGENT_PAUSE,
     };
     let retry = if failures == 0 { Duration::ZERO } else { (PAUSE * (1 << failures.min(5))).min(RETRY) };
     at + least.max(pause.min(RETRY)).max(retry)

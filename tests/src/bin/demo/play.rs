@@ -63,8 +63,8 @@ fn functions(bed: &Bed) -> Result<String> {
          send() {{ [ -n \"${{process[$2]}}\" ] || {{ echo \"one of: ${{!process[*]}}\"; return 1; }}; kill \"$1\" -- \"${{process[$2]}}\"; }}\n\
          freeze() {{ send -STOP \"$1\"; }}\nthaw() {{ send -CONT \"$1\"; }}\ncrash() {{ send -KILL \"$1\"; }}\n\
          revive() {{\n\
-           case $1 in agentd) set -- agentd --state '{state}' ;; checkd | lvsd) ;; *) echo 'one of: agentd checkd lvsd'; return 1 ;; esac\n\
-           \"$@\" --config '{config}' --socket '{socket}' >>'{log}' 2>&1 & disown\n\
+           case $1 in agentd | checkd | lvsd) ;; *) echo 'one of: agentd checkd lvsd'; return 1 ;; esac\n\
+           \"$1\" --config '{config}' --socket '{socket}' --state '{state}' >>'{log}' 2>&1 & disown\n\
            process[$1]=$!\n\
          }}\n\
          ask() {{ ip netns exec client dig +tries=1 +time=2 @{} resolve.test A; }}\n",
