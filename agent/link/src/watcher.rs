@@ -19,7 +19,7 @@ use crate::socket::{Heed, Socket, SocketError};
 use crate::wake::Wake;
 
 /// How long the agent may take to send the first update.
-const FIRST: Duration = Duration::from_secs(10);
+const FIRST: Duration = Duration::from_secs(30);
 /// How often the same trouble is told again.
 const REMIND: Duration = Duration::from_secs(600);
 

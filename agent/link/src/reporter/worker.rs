@@ -21,7 +21,7 @@ pub const HEARTBEAT: Duration = Duration::from_secs(5);
 /// The least time between two reports: what changes meanwhile travels together.
 const GAP: Duration = Duration::from_millis(10);
 /// How long the agent may take to answer a report.
-const ANSWER: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(30);
 /// How often the same trouble is told again.
 const REMIND: Duration = Duration::from_secs(600);
 
