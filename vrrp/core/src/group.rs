@@ -52,9 +52,12 @@ impl SyncGroup {
                 Target::All => true,
                 Target::Member(place) => place == at,
             };
-            // Each member has its own deadlines: only those that are due are served.
+            // Each member has its own deadlines: only those that are due are served. But one daemon drives them all, so
+            // if it did not run, that concerns each of them.
             if concerned {
                 member.handle(input, now);
+            } else {
+                member.notice_stall(now);
             }
         }
         if self.members.len() > 1 {

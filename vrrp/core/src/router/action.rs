@@ -75,7 +75,7 @@ pub enum Event {
     },
     /// The lease of the addresses had run out; they were claimed again.
     LeaseLapsed,
-    /// Somebody removed a virtual address; it is put back, now or as soon as the limit allows.
+    /// Somebody removed a virtual address. It is put back, unless that happened too often.
     AddressLost {
         /// The address.
         address: IpAddr,
@@ -132,6 +132,8 @@ pub enum Reason {
     GroupYielded,
     /// The addresses could not be claimed.
     ClaimFailed,
+    /// Somebody kept removing the addresses.
+    AddressesRemoved,
     /// An operator's order.
     Ordered,
     /// The router was stopped.
@@ -157,6 +159,7 @@ impl Reason {
             Self::GroupFault => "group_fault",
             Self::GroupYielded => "group_yielded",
             Self::ClaimFailed => "claim_failed",
+            Self::AddressesRemoved => "addresses_removed",
             Self::Ordered => "ordered",
             Self::Stopped => "stopped",
         }

@@ -21,7 +21,7 @@ pub(super) struct Holding {
     last_advert: Time,
     /// When the addresses vanish unless they are renewed.
     lease_end: Time,
-    /// When addresses were put back last, and how many more may be put back at once.
+    /// When addresses were put back last, and how often they may be put back before the router gives up.
     restored: Option<Time>,
     restores_left: u8,
     addresses_lost: u64,
@@ -32,7 +32,7 @@ pub(super) struct Holding {
     next_defence: Time,
 }
 
-/// Removed addresses are put back so often at once, then once per [`RESTORE_SPACING`].
+/// Removed addresses are put back so often before there is a quiet [`RESTORE_SPACING`]; then the router gives up.
 const RESTORES_AT_ONCE: u8 = 4;
 const RESTORE_SPACING: Duration = Duration::from_secs(1);
 /// At most one batch of announcements in this time because of losing adverts. A batch with its repetition outlasts the
@@ -54,7 +54,7 @@ impl VirtualRouter {
     }
 
     /// If others may have taken over while we did not run: let go, and listen.
-    pub(super) fn notice_stall(&mut self, now: Time) {
+    pub(crate) fn notice_stall(&mut self, now: Time) {
         if self.state != State::Active {
             return;
         }
@@ -173,21 +173,15 @@ impl VirtualRouter {
         }
         self.active.addresses_lost += 1;
         self.report(Event::AddressLost { address, count: self.active.addresses_lost });
-        if self.timers.at(Deadline::AddressRestore).is_none() {
-            let spaced = self.active.restored.is_none_or(|at| now >= at + RESTORE_SPACING);
-            if spaced {
-                self.active.restores_left = RESTORES_AT_ONCE;
-            }
-            if self.active.restores_left > 0 {
-                self.restore_addresses(now);
-            } else if let Some(at) = self.active.restored {
-                self.timers.set(Deadline::AddressRestore, at + RESTORE_SPACING);
-            }
+        if self.active.restored.is_none_or(|at| now >= at + RESTORE_SPACING) {
+            self.active.restores_left = RESTORES_AT_ONCE;
         }
-    }
-
-    pub(super) fn restore_addresses(&mut self, now: Time) {
-        self.active.restores_left = self.active.restores_left.saturating_sub(1);
+        if self.active.restores_left == 0 {
+            // Somebody here keeps removing it: better a peer serves than nobody.
+            self.lose_hold(Reason::AddressesRemoved, now);
+            return;
+        }
+        self.active.restores_left -= 1;
         self.active.restored = Some(now);
         self.claim(now);
         self.announce_anew(now);

@@ -41,7 +41,7 @@ impl VirtualRouter {
         } else if facts.tracker_failed {
             Some(Blocked::TrackerFailed)
         } else if self.timers.at(Deadline::ClaimRetry).is_some() {
-            Some(Blocked::ClaimFailed)
+            Some(Blocked::AddressesNotHeld)
         } else if self.timers.at(Deadline::StartDelay).is_some() {
             Some(Blocked::StartDelay)
         } else {
@@ -58,7 +58,17 @@ impl VirtualRouter {
     pub(super) fn reconsider(&mut self, now: Time) {
         match (self.blocked(), self.state) {
             (None, State::Initialize) => self.begin(now),
-            (Some(blocked), State::Backup | State::Active) => self.give_up(blocked, now),
+            (Some(blocked), State::Backup | State::Active) => {
+                let reason = match blocked {
+                    Blocked::Stopped | Blocked::NotStarted | Blocked::StartDelay => Reason::Stopped,
+                    Blocked::LinkDown => Reason::LinkWentDown,
+                    Blocked::NoSource => Reason::SourceLost,
+                    Blocked::TrackerFailed => Reason::TrackerFailed,
+                    Blocked::AddressesNotHeld => Reason::ClaimFailed,
+                    Blocked::GroupFault => Reason::GroupFault,
+                };
+                self.give_up(reason, now);
+            }
             (None, _) | (Some(_), State::Initialize) => (),
         }
     }
@@ -111,11 +121,15 @@ impl VirtualRouter {
     }
 
     pub(super) fn claim_failed(&mut self, now: Time) {
-        if self.state != State::Active {
-            return;
+        if self.state == State::Active {
+            self.lose_hold(Reason::ClaimFailed, now);
         }
+    }
+
+    /// The addresses cannot be held: gives up, and takes part again after a pause that grows each time.
+    pub(super) fn lose_hold(&mut self, reason: Reason, now: Time) {
         self.facts.failed_claims = self.facts.failed_claims.saturating_add(1);
-        self.give_up(Blocked::ClaimFailed, now);
+        self.give_up(reason, now);
         // 1, 2, 4 .. 32 s.
         let pause = Duration::from_secs(1 << (self.facts.failed_claims - 1).min(5));
         self.timers.set(Deadline::ClaimRetry, now + pause);
@@ -156,17 +170,9 @@ impl VirtualRouter {
     }
 
     /// Stops taking part: says so to the others if the link still carries it, then lets go of the addresses.
-    fn give_up(&mut self, blocked: Blocked, now: Time) {
-        let reason = match blocked {
-            Blocked::Stopped | Blocked::NotStarted | Blocked::StartDelay => Reason::Stopped,
-            Blocked::LinkDown => Reason::LinkWentDown,
-            Blocked::NoSource => Reason::SourceLost,
-            Blocked::TrackerFailed => Reason::TrackerFailed,
-            Blocked::ClaimFailed => Reason::ClaimFailed,
-            Blocked::GroupFault => Reason::GroupFault,
-        };
+    fn give_up(&mut self, reason: Reason, now: Time) {
         if self.state == State::Active {
-            if blocked != Blocked::LinkDown {
+            if reason != Reason::LinkWentDown {
                 self.actions.push(Action::SendAdvert { priority: PRIORITY_LEAVING });
             }
             self.actions.push(Action::ReleaseAddresses);

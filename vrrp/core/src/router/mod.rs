@@ -289,7 +289,6 @@ impl VirtualRouter {
                 Deadline::ActiveDown => self.active_down(at, now),
                 Deadline::Adver => self.adver_due(at, now),
                 Deadline::LeaseRenewal => self.renew(now),
-                Deadline::AddressRestore => self.restore_addresses(now),
                 Deadline::Announcement => self.announce_due(now),
             }
         }

@@ -26,8 +26,8 @@ pub enum Blocked {
     NoSource,
     /// A tracker without weight fails.
     TrackerFailed,
-    /// The addresses could not be claimed; it will be tried again.
-    ClaimFailed,
+    /// The addresses could not be claimed, or somebody kept removing them; it will be tried again.
+    AddressesNotHeld,
     /// The start delay is not over.
     StartDelay,
     /// Another member of the sync group cannot take part.
@@ -90,8 +90,8 @@ impl fmt::Display for Why {
             Self::Blocked(Blocked::LinkDown) => f.write_str("the interface is down"),
             Self::Blocked(Blocked::NoSource) => f.write_str("the interface has no address to send from"),
             Self::Blocked(Blocked::TrackerFailed) => f.write_str("something it tracks has failed"),
-            Self::Blocked(Blocked::ClaimFailed) => {
-                f.write_str("the addresses could not be added; it tries again")
+            Self::Blocked(Blocked::AddressesNotHeld) => {
+                f.write_str("the addresses could not be added, or kept being removed; it tries again")
             }
             Self::Blocked(Blocked::StartDelay) => f.write_str("the start delay is not over"),
             Self::Blocked(Blocked::GroupFault) => {

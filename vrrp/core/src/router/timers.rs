@@ -9,7 +9,7 @@ use crate::time::Time;
 pub enum Deadline {
     /// The start delay is over.
     StartDelay,
-    /// The addresses could not be claimed; time for another try.
+    /// The addresses could not be claimed or kept; time for another try.
     ClaimRetry,
     /// The Active router of lower priority has been left alone long enough.
     PreemptDelay,
@@ -19,14 +19,12 @@ pub enum Deadline {
     Adver,
     /// The addresses' lifetime is to be given anew.
     LeaseRenewal,
-    /// A removed address may be put back now.
-    AddressRestore,
     /// The next round of announcements.
     Announcement,
 }
 
 impl Deadline {
-    const COUNT: usize = 8;
+    const COUNT: usize = 7;
 
     /// All of them, in the order in which those due at one moment are served.
     pub(super) const ALL: [Self; Self::COUNT] = [
@@ -36,7 +34,6 @@ impl Deadline {
         Self::ActiveDown,
         Self::Adver,
         Self::LeaseRenewal,
-        Self::AddressRestore,
         Self::Announcement,
     ];
 }

@@ -96,11 +96,16 @@ impl World {
         Ok(())
     }
 
-    /// Whatever is on its way is lost.
-    pub fn lose_packets_on_their_way(&mut self) {
+    /// The trouble is over: packets still on their way are lost, and daemons are woken as punctually as from now on.
+    pub fn settle_down(&mut self) -> Result<(), String> {
         for happening in &mut self.happenings {
-            happening.take_if(|happening| matches!(happening, Happening::Arrival(..)));
+            happening.take_if(|happening| !matches!(happening, Happening::StallEnd(_)));
         }
+        for node in 0..self.nodes.len() {
+            self.nodes[node].planned = None;
+            self.plan_wake(node)?;
+        }
+        Ok(())
     }
 
     fn arrive(&mut self, node: usize, packet: Packet) -> Result<(), String> {
@@ -210,7 +215,11 @@ impl World {
         Ok(())
     }
 
+    /// A link changes; not while the daemon is stalled, since its notice would have to wait.
     pub fn set_link(&mut self, node: usize, lan: usize, up: bool) -> Result<(), String> {
+        if self.nodes[node].is_stalled(self.now) {
+            return Ok(());
+        }
         self.nodes[node].link_up[lan] = up;
         let source = self.nodes[node].sources[lan];
         let input = if up { Input::LinkWentUp { source } } else { Input::LinkWentDown };
@@ -262,6 +271,10 @@ impl World {
     fn carry_out(&mut self, node: usize, lan: usize, daemon: &SyncGroup, action: Action) -> bool {
         let now = self.now;
         let doer = &mut self.nodes[node];
+        // The kernel counts a lifetime with the machine's own clock.
+        let lease = |node: &Node, lifetime| {
+            Some(Lease { given: now, end: node.true_time(node.clock(now) + lifetime) })
+        };
         match action {
             Action::SendAdvert { priority } => self.send(node, lan, daemon, priority),
             Action::ClaimAddresses { .. } if doer.failing_claims > 0 => {
@@ -269,12 +282,12 @@ impl World {
                 return true;
             }
             Action::ClaimAddresses { lifetime } => {
-                doer.leases[lan] = Some(Lease { given: now, end: now + lifetime.as_nanos() as u64 });
+                doer.leases[lan] = lease(doer, lifetime);
             }
             Action::RenewAddresses { lifetime } => {
                 // What is gone cannot be renewed.
                 if doer.holds(lan, now) {
-                    doer.leases[lan] = Some(Lease { given: now, end: now + lifetime.as_nanos() as u64 });
+                    doer.leases[lan] = lease(doer, lifetime);
                 }
             }
             Action::ReleaseAddresses => doer.leases[lan] = None,

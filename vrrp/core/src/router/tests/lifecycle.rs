@@ -117,7 +117,7 @@ fn claims_that_fail_are_tried_again_ever_more_seldom() {
     for pause in [1u128, 2, 4, 8, 16, 32, 32] {
         assert_eq!(bed.tell(Input::ClaimFailed), "advert(0) release INIT:claim_failed");
         assert_eq!(bed.left(Deadline::ClaimRetry), Some(pause * 1_000_000));
-        assert_eq!(bed.router.why(), Why::Blocked(Blocked::ClaimFailed));
+        assert_eq!(bed.router.why(), Why::Blocked(Blocked::AddressesNotHeld));
         assert_eq!(bed.fire(), "BACKUP:started");
         bed.fire();
     }
