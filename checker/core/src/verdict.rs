@@ -143,6 +143,22 @@ causes! {
     DnsNoAnswer "dns_no_answer" Server "The server answered NOERROR without a record of the type that was asked for.";
     DnsReferral "dns_referral" Server "The server referred to other name servers instead of answering.";
     DnsCnameLoop "dns_cname_loop" Server "The aliases in the reply lead in a circle or through too many names.";
+    DnsBadvers "dns_badvers" Server "The server answered BADVERS: it does not support this version of EDNS.";
+    DnsUnexpectedAnswer "dns_unexpected_answer" Server "The server answered with records where none were expected.";
+    DnsCount "dns_count" Server "A section of the reply has more or fewer records than expected.";
+    DnsTtl "dns_ttl" Server "A record of the reply has a time to live that is out of bounds.";
+    DnsAuthorityMismatch "dns_authority_mismatch" Server "The expected records are not in the authority section.";
+    DnsAdditionalMismatch "dns_additional_mismatch" Server "The expected records are not in the additional section.";
+    DnsFlags "dns_flags" Server "A flag of the reply is missing, or set where it must not be.";
+    DnsLame "dns_lame" Server "The server referred to the root: it serves no zone of this name and does not resolve it.";
+    DnsStaleSerial "dns_stale_serial" Server "The server's copy of the zone is older than it may be.";
+    DnsUnsigned "dns_unsigned" Server "The reply has no signature where one is expected.";
+    DnsSignatureExpired "dns_signature_expired" Server "A signature in the reply has expired.";
+    DnsSignatureExpiring "dns_signature_expiring" Server "A signature in the reply expires soon.";
+    DnsSignatureFuture "dns_signature_future" Server "A signature in the reply is not valid yet.";
+    DnsIdentity "dns_identity" Server "The server is not the one that was expected to answer.";
+    DnsZoneExpiring "dns_zone_expiring" Server "The server's copy of the zone expires soon, or it does not say when.";
+    DnsSlow "dns_slow" Server "The right answer took longer than it may, or less.";
     DnsMalformed "dns_malformed" Server "The reply is not a well-formed DNS message.";
     DnsTruncated "dns_truncated" Server "The reply is truncated where it can't be repeated over TCP.";
     UdpRefused "udp_refused" Server "The server's host says that nothing listens on the UDP port.";
@@ -153,7 +169,9 @@ causes! {
     HostUnreachable "host_unreachable" Server "A host on the way, or the lack of an ARP answer, says that the server can't be reached.";
     NetUnreachable "net_unreachable" Local "This machine has no route to the server, or forbids sending to it.";
     NoSocket "no_socket" Local "This machine could not open a socket: out of descriptors, ports or memory.";
+    NotPermitted "not_permitted" Local "This process may not set the interface, mark or traffic class of its packets.";
     SourceUnavailable "source_unavailable" Local "The source address to probe from is not on this machine.";
+    PrimarySilent "primary_silent" Local "No primary told the serial to compare with.";
     LateTimer "late_timer" Local "This process or machine was stalled during the probe, so that silence proves nothing.";
     NotProbed "not_probed" Local "No probe of this server has finished yet.";
 }

@@ -1,61 +1,94 @@
-//! `dnscheck`: one DNS probe, one verdict, one exit code.
+//! `dnscheck`: asks name servers, gives one verdict and one exit code.
 //!
-//! Owns its command line and its one line of output. The probe itself is `checker-probe`'s, the judging `checker-core`'s.
-//! It reads no configuration and keeps no state. It exits with 0 when the server is up and with 1 for everything else, a
-//! wrong command line too: a caller that takes 2 and more for weights must never see them by mistake.
+//! Owns its command line and its output. The probe itself is `checker-probe`'s, the judging `checker-core`'s.
+//! It reads no configuration and keeps no state. It exits with 0 when the server is up or degraded and with 1 for everything
+//! else, a wrong command line too: a caller that takes 2 and more for weights must never see them by mistake.
 
 #![forbid(unsafe_code)]
 
 mod args;
+mod job;
 mod report;
+mod run;
 
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use checker_core::Verdict;
-use checker_probe::{Finished, ProbeError, Prober, Settings, clock};
 use clap::Parser as _;
 
-use args::{Args, Job};
+use args::{Args, Format, OutputArgs};
+use job::Job;
+use report::Report;
+use run::Runner;
+
+/// What a monitoring plugin exits with when it could not check.
+const PLUGIN_UNKNOWN: u8 = 3;
 
 fn main() -> ExitCode {
-    let job = match Args::try_parse() {
-        Ok(args) => Job::try_from(args),
+    let args = match Args::try_parse() {
+        Ok(args) => args,
         Err(error) => {
             // Help and version are no errors, and go to standard output.
             let _ = error.print();
-            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+            return if error.use_stderr() { complaint(plugin_is_meant()) } else { ExitCode::SUCCESS };
         }
     };
-    let job = match job {
+    if let Some(what) = &args.output.generate {
+        return match report::generate(what) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => complain(&error, false),
+        };
+    }
+    let plugin = args.output.format == Format::Plugin;
+    let job = match Job::try_from(args) {
         Ok(job) => job,
-        Err(error) => return complain(&error),
+        Err(error) => return complain(&error, plugin),
     };
-    match probe(&job) {
-        Ok(finished) => {
-            let line = report::line(&job, &finished.outcome);
-            let told = writeln!(std::io::stdout(), "{line}");
-            let up = finished.outcome.verdict == Verdict::Up && told.is_ok();
-            if up { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
-        Err(error) => complain(&error),
+    match run(&job) {
+        Ok(code) => code,
+        Err(error) => complain(&error, plugin),
     }
 }
 
 /// Says why there is no verdict.
-fn complain(error: &dyn std::fmt::Display) -> ExitCode {
+fn complain(error: &dyn std::fmt::Display, plugin: bool) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "dnscheck: {error}");
-    ExitCode::FAILURE
+    complaint(plugin)
 }
 
-fn probe(job: &Job) -> Result<Finished, ProbeError> {
-    let mut prober = Prober::new(Settings { keep_replies: true, ..Settings::default() })?;
-    prober.start(0, &Arc::new(job.check.clone()), job.target);
-    loop {
-        if let Some(finished) = prober.next_finished() {
-            return Ok(finished);
-        }
-        prober.poll(clock::now() + job.check.timeout.get())?;
+fn complaint(plugin: bool) -> ExitCode {
+    if plugin { ExitCode::from(PLUGIN_UNKNOWN) } else { ExitCode::FAILURE }
+}
+
+/// Whether a command line that could not be read asks for the exit codes of a plugin.
+fn plugin_is_meant() -> bool {
+    let words: Vec<_> = std::env::args_os().collect();
+    words.iter().any(|word| word == "--format=plugin")
+        || words
+            .windows(2)
+            .any(|pair| matches!(pair, [option, value] if option == "--format" && value == "plugin"))
+}
+
+fn run(job: &Job) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let mut runner = Runner::new(job)?;
+    let mut report = Report::new(job);
+    for _ in 0..job.count {
+        let round = runner.round()?;
+        report.round(round)?;
+    }
+    Ok(exit_code(&job.output, report.end()?))
+}
+
+fn exit_code(output: &OutputArgs, verdict: Verdict) -> ExitCode {
+    match (output.format, output.weight, verdict) {
+        (Format::Plugin, _, Verdict::Up) => ExitCode::SUCCESS,
+        (Format::Plugin, _, Verdict::Degraded) => ExitCode::from(1),
+        (Format::Plugin, _, Verdict::Down) => ExitCode::from(2),
+        (Format::Plugin, _, Verdict::Unknown) => ExitCode::from(PLUGIN_UNKNOWN),
+        (_, Some(weight), Verdict::Up) => ExitCode::from(weight.up + 2),
+        (_, Some(weight), Verdict::Degraded) => ExitCode::from(weight.degraded + 2),
+        (_, None, verdict) if verdict.passes() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
     }
 }

@@ -23,6 +23,14 @@ pub(crate) fn binding(errno: Errno) -> Cause {
     }
 }
 
+/// While setting the interface, the mark or the traffic class.
+pub(crate) fn setting(errno: Errno) -> Cause {
+    match errno {
+        Errno::EPERM | Errno::EACCES => Cause::NotPermitted,
+        other => opening(other),
+    }
+}
+
 /// While opening, connecting or sending: nothing has come from the network yet.
 pub(crate) fn opening(errno: Errno) -> Cause {
     match errno {

@@ -17,4 +17,4 @@ mod socket;
 pub use address::{AddressError, parse_server};
 pub use descriptors::DescriptorLimit;
 pub use prober::{Finished, ProbeError, Prober, Settings, Stats, Waker};
-pub use socket::{Target, TargetError};
+pub use socket::{Interface, InterfaceError, Marks, Target, TargetError};

@@ -9,10 +9,11 @@ mod probe;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use checker_core::dns::{DnsCheck, Exchange, Input, Outcome, Transport};
+use checker_core::dns::{Circumstances, DnsCheck, Exchange, Input, Outcome, Transport};
 use checker_core::{Cause, Time};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -275,7 +276,8 @@ impl Prober {
             (self.slots.len() - 1) as u32
         });
         let started = clock::now();
-        let exchange = Exchange::new(&check, key, self.settings.keep_replies, started);
+        let circumstances = Circumstances { key, epoch: clock::epoch(), server: target.server().ip() };
+        let exchange = Exchange::new(&check, circumstances, self.settings.keep_replies, started);
         self.reserved += usize::from(check.tries.get());
         self.stats.started += 1;
         if let Some(slot) = self.slots.get_mut(place as usize) {
@@ -289,7 +291,8 @@ impl Prober {
     /// Ends a probe that could not be begun.
     fn refuse(&mut self, token: u64, check: &DnsCheck) {
         let now = clock::now();
-        let mut exchange = Exchange::new(check, 0, false, now);
+        let circumstances = Circumstances { key: 0, epoch: 0, server: Ipv4Addr::UNSPECIFIED.into() };
+        let mut exchange = Exchange::new(check, circumstances, false, now);
         for attempt in 0..check.tries.get() {
             exchange.handle(check, Input::TimePassed, now + check.spacing() * u32::from(attempt));
             exchange.handle(check, Input::Failed { attempt, cause: Cause::NoSocket }, now);

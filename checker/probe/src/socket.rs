@@ -3,11 +3,15 @@
 //! Owns the system calls: a fresh non-blocking socket, bound to the source address if there is one, connected to the
 //! server, so that the kernel drops what comes from elsewhere and tells us of a closed port. It never waits.
 
+use std::ffi::{OsStr, OsString};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::str::FromStr;
 
 use checker_core::Cause;
 use nix::errno::Errno;
+use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, SockaddrStorage, bind, connect, getsockopt, recv, send,
     setsockopt, socket, sockopt,
@@ -20,6 +24,50 @@ use crate::cause;
 pub struct Target {
     server: SocketAddr,
     source: Option<SocketAddr>,
+    marks: Marks,
+}
+
+/// What the packets of a probe carry and leave by, beside their addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Marks {
+    /// The interface or VRF that they leave by.
+    pub interface: Option<Interface>,
+    /// The mark that routing and filter rules see (`SO_MARK`). Takes CAP_NET_ADMIN or CAP_NET_RAW.
+    pub mark: Option<u32>,
+    /// The differentiated services code point, 0 to 63.
+    pub dscp: Option<u8>,
+}
+
+/// The name of an interface of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Interface {
+    name: [u8; 15],
+    length: u8,
+}
+
+/// A text that is no interface of this machine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no interface of this machine: see `ip link`")]
+pub struct InterfaceError(String);
+
+impl FromStr for Interface {
+    type Err = InterfaceError;
+
+    /// Takes the name of an interface that is there.
+    fn from_str(text: &str) -> Result<Self, InterfaceError> {
+        let bad = || InterfaceError(text.chars().take(40).collect());
+        if_nametoindex(text).map_err(|_| bad())?;
+        let mut name = [0; 15];
+        // IFNAMSIZ is 16 with the zero octet at the end.
+        name.get_mut(..text.len()).ok_or_else(bad)?.copy_from_slice(text.as_bytes());
+        Ok(Self { name, length: text.len() as u8 })
+    }
+}
+
+impl Interface {
+    fn name(&self) -> OsString {
+        OsStr::from_bytes(self.name.get(..usize::from(self.length)).unwrap_or_default()).to_owned()
+    }
 }
 
 /// A source address of another family than the server's.
@@ -50,7 +98,13 @@ impl Target {
                 return Err(TargetError { server: server.ip(), source_address: source });
             }
         };
-        Ok(Self { server, source })
+        Ok(Self { server, source, marks: Marks::default() })
+    }
+
+    /// The same with these marks.
+    #[must_use]
+    pub fn with_marks(self, marks: Marks) -> Self {
+        Self { marks, ..self }
     }
 
     /// The server's address and port.
@@ -63,6 +117,9 @@ impl Target {
         let family = if self.server.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let fd = socket(family, kind, flags, None).map_err(cause::opening)?;
+        if self.marks != Marks::default() {
+            self.set_marks(&fd).map_err(cause::setting)?;
+        }
         if let Some(source) = self.source {
             if kind == SockType::Stream {
                 // Leaves the choice of the port to `connect`, where it need not be unique on this machine. A kernel
@@ -72,6 +129,25 @@ impl Target {
             bind(fd.as_raw_fd(), &SockaddrStorage::from(source)).map_err(cause::binding)?;
         }
         Ok(fd)
+    }
+
+    fn set_marks(&self, fd: &OwnedFd) -> Result<(), Errno> {
+        let Marks { interface, mark, dscp } = self.marks;
+        if let Some(interface) = interface {
+            setsockopt(fd, sockopt::BindToDevice, &interface.name())?;
+        }
+        if let Some(mark) = mark {
+            setsockopt(fd, sockopt::Mark, &mark)?;
+        }
+        if let Some(dscp) = dscp {
+            let class = i32::from(dscp) << 2;
+            if self.server.is_ipv4() {
+                setsockopt(fd, sockopt::Ipv4Tos, &class)?;
+            } else {
+                setsockopt(fd, sockopt::Ipv6TClass, &class)?;
+            }
+        }
+        Ok(())
     }
 
     /// A UDP socket connected to the server. Everything that goes wrong here is local.

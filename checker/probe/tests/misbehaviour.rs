@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use checker_core::dns::{
-    Class, DnsCheck, ExpectedAnswer, Outcome, Question, RecordType, Timeout, Transport, Tries,
+    Class, DnsCheck, ExpectedAnswer, Outcome, Question, RecordType, Timeout, Transport, Tries, Wanted,
 };
 use checker_core::{Cause, Verdict};
 use checker_probe::{Prober, Settings, Target, clock};
@@ -23,7 +23,8 @@ fn check() -> DnsCheck {
     let question = Question::new("resolve.test".parse().unwrap(), RecordType::A, Class::IN).unwrap();
     let mut check = DnsCheck::new(question);
     check.timeout = Timeout::new(TIMEOUT).unwrap();
-    check.expect.answers = vec![ExpectedAnswer::parse("192.0.2.80", RecordType::A).unwrap()];
+    check.expect.answer.wanted =
+        vec![Wanted::Data(ExpectedAnswer::parse("192.0.2.80", RecordType::A).unwrap())];
     check
 }
 

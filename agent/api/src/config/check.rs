@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use checker_core::dns::{
     Class, DnsCheck, ExpectedAnswer, Name, Question, Rcode, RcodeSet, RecordType, Timeout, Transport, Tries,
+    Wanted,
 };
 
 use super::book::{Book, Place, quoted};
@@ -189,7 +190,7 @@ pub(super) fn judged(book: &mut Book<'_>, raw: RawCheck<'_>, services: Option<&[
     if let Given::Good(rcodes, _) = raw.rcodes.not_wrong()? {
         dns.expect.rcodes = rcodes;
     }
-    dns.expect.answers = answers?;
+    dns.expect.answer.wanted = answers?.into_iter().map(Wanted::Data).collect();
     let default = if services.is_none_or(any_udp) { Transport::Udp } else { Transport::Tcp };
     dns.transport = raw.transport.or(default)?;
     dns.timeout = timeout;

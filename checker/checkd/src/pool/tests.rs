@@ -38,6 +38,7 @@ fn outcome(cause: Option<Cause>) -> Outcome {
         elapsed: Duration::from_millis(5),
         latency: None,
         attempts: 1,
+        connect: None,
         strays: 0,
         transport: Transport::Udp,
         reply: None,

@@ -24,6 +24,7 @@ fn outcome(cause: Option<Cause>) -> Outcome {
         elapsed: Duration::from_millis(5),
         latency: cause.is_none().then_some(Duration::from_micros(250)),
         attempts: 1,
+        connect: None,
         strays: 0,
         transport: Transport::Udp,
         reply: None,

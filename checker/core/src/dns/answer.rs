@@ -71,7 +71,7 @@ impl fmt::Display for ExpectedAnswer {
 }
 
 /// The octets of counted strings, one after the other.
-fn joined(mut strings: &[u8]) -> impl Iterator<Item = &u8> {
+pub(super) fn joined(mut strings: &[u8]) -> impl Iterator<Item = &u8> {
     std::iter::from_fn(move || {
         let (&length, tail) = strings.split_first()?;
         let (head, tail) = tail.split_at_checked(usize::from(length)).unwrap_or((tail, &[]));

@@ -6,9 +6,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::answer::ExpectedAnswer;
-use super::kind::{Class, Rcode, RcodeSet, RecordType};
+use super::ask::Ask;
+use super::expect::Expectation;
+use super::kind::{Class, RecordType};
 use super::name::Name;
+use super::template::{Circumstances, Template, TemplateError};
 
 /// Why a value can't be part of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,10 +44,32 @@ impl fmt::Display for CheckError {
 
 impl std::error::Error for CheckError {}
 
+/// Why a text and a type make no question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QuestionError {
+    /// The name.
+    Template(TemplateError),
+    /// The type.
+    Check(CheckError),
+}
+
+impl fmt::Display for QuestionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Template(error) => error.fmt(f),
+            Self::Check(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for QuestionError {}
+
 /// One question.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Question {
+    /// With placeholders, the longest name that they can make.
     name: Name,
+    template: Option<Template>,
     rtype: RecordType,
     class: Class,
 }
@@ -60,11 +84,37 @@ impl Question {
             RecordType::OPT | RecordType::TKEY | RecordType::TSIG | RecordType::IXFR | RecordType::AXFR => {
                 Err(CheckError::NotAsked(rtype))
             }
-            _ => Ok(Self { name, rtype, class }),
+            _ => Ok(Self { name, template: None, rtype, class }),
         }
     }
 
-    /// The name asked for.
+    /// Reads a name, which may have the placeholders `{rand}`, `{epoch}` and `{server}`: they are filled in anew for every
+    /// probe.
+    ///
+    /// # Errors
+    /// The text is no such name, or `rtype` is no question of its own.
+    pub fn parse(name: &str, rtype: RecordType, class: Class) -> Result<Self, QuestionError> {
+        match Template::parse(name).map_err(QuestionError::Template)? {
+            Some((template, longest)) => {
+                let question = Self::new(longest, rtype, class).map_err(QuestionError::Check)?;
+                Ok(Self { template: Some(template), ..question })
+            }
+            None => {
+                let name =
+                    name.parse().map_err(|error| QuestionError::Template(TemplateError::Name(error)))?;
+                Self::new(name, rtype, class).map_err(QuestionError::Check)
+            }
+        }
+    }
+
+    /// The question of one probe, with the placeholders filled in; `None` when there are none.
+    #[must_use]
+    pub fn filled(&self, circumstances: Circumstances) -> Option<Self> {
+        let name = self.template.as_ref()?.name(circumstances)?;
+        Some(Self { name, template: None, rtype: self.rtype, class: self.class })
+    }
+
+    /// The name asked for; with placeholders, the longest that they can make.
     #[must_use]
     pub fn name(&self) -> &Name {
         &self.name
@@ -86,30 +136,14 @@ impl Question {
 impl fmt::Display for Question {
     /// `resolve.test A`; the class is written only when it is not IN.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.class != Class::IN {
-            return write!(f, "{} {} {}", self.name, self.class, self.rtype);
+        match &self.template {
+            Some(template) => write!(f, "{template}")?,
+            None => write!(f, "{}", self.name)?,
         }
-        write!(f, "{} {}", self.name, self.rtype)
-    }
-}
-
-/// What a reply must be to pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expectation {
-    /// The response codes that pass. Default: NOERROR.
-    pub rcodes: RcodeSet,
-    /// Answers of which at least one must be among the records for the name asked, aliases followed. Further records
-    /// beside it do not matter. When empty, any record of the type asked will do. They are looked for only in
-    /// a reply with NOERROR; another response code that is expected passes as it is.
-    pub answers: Vec<ExpectedAnswer>,
-    /// Whether a NOERROR reply without a record of the type asked passes, when it is no referral. Default: no. Of no
-    /// effect with `answers`.
-    pub allow_empty: bool,
-}
-
-impl Default for Expectation {
-    fn default() -> Self {
-        Self { rcodes: RcodeSet::from_iter([Rcode::NOERROR]), answers: Vec::new(), allow_empty: false }
+        if self.class != Class::IN {
+            write!(f, " {}", self.class)?;
+        }
+        write!(f, " {}", self.rtype)
     }
 }
 
@@ -203,21 +237,27 @@ impl Default for Tries {
     }
 }
 
-/// A DNS check: one question, what must come back, how, and within what time.
+/// A DNS check: one question, how it is asked, what must come back, how it travels, and within what time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsCheck {
     /// What is asked.
     pub question: Question,
+    /// How it is asked. Default: recursion desired, no EDNS.
+    pub ask: Ask,
     /// What must come back.
     pub expect: Expectation,
     /// How the query travels. Default: UDP.
     pub transport: Transport,
+    /// Whether a check over UDP must pass over TCP, too, within the same timeout. Default: no.
+    pub tcp_too: bool,
     /// The server's port. Default: 53.
     pub port: u16,
     /// The limit of the whole probe. Default: one second.
     pub timeout: Timeout,
     /// Queries within the timeout. Default: two.
     pub tries: Tries,
+    /// The time between two tries. Default: the timeout in equal parts.
+    pub try_timeout: Option<Timeout>,
 }
 
 impl DnsCheck {
@@ -229,17 +269,20 @@ impl DnsCheck {
     pub fn new(question: Question) -> Self {
         Self {
             question,
+            ask: Ask::default(),
             expect: Expectation::default(),
             transport: Transport::default(),
+            tcp_too: false,
             port: Self::PORT,
             timeout: Timeout::default(),
             tries: Tries::default(),
+            try_timeout: None,
         }
     }
 
-    /// The time between two tries: the timeout in equal parts.
+    /// The time between two tries.
     #[must_use]
     pub fn spacing(&self) -> Duration {
-        self.timeout.get() / u32::from(self.tries.get())
+        self.try_timeout.map_or(self.timeout.get() / u32::from(self.tries.get()), Timeout::get)
     }
 }

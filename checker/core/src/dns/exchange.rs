@@ -9,12 +9,15 @@ mod words;
 
 use std::time::Duration;
 
-use super::check::{DnsCheck, Transport, Tries};
-use super::judge::{Judgement, Stray, judge, sort, wants_tcp};
+use super::bounds::Bounds;
+use super::check::{DnsCheck, Question, Transport, Tries};
+use super::expect::Latency;
+use super::judge::{Judgement, Sent, Stray, judge, sort, wants_tcp};
 use super::query::Query;
+use super::template::Circumstances;
 use crate::schedule::mix;
 use crate::time::Time;
-use crate::verdict::{Blame, Cause};
+use crate::verdict::{Blame, Cause, Verdict};
 
 pub use words::{Action, Input, Outcome, Wake};
 
@@ -40,11 +43,16 @@ pub struct Exchange {
     deadline: Time,
     /// When the next try is due; `None` when there is none left.
     next_try: Option<Time>,
-    /// Random, for this probe alone; the ids come from it.
-    key: u64,
+    circumstances: Circumstances,
+    /// The question, if the check's has placeholders.
+    question: Option<Box<Question>>,
     keep_reply: bool,
-    /// How new tries are made: TCP once a reply was truncated.
+    /// How new tries are made: TCP once a reply was truncated, or once UDP has passed where both must.
     transport: Transport,
+    /// What came over UDP, where both must pass and UDP has.
+    passed: Option<Judgement>,
+    /// How long the last TCP connection took to stand.
+    connect: Option<Duration>,
     attempts: u8,
     stages: [Stage; TRIES_MAX],
     /// Microseconds from the start to the sending of each try's query.
@@ -62,16 +70,20 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Begins a probe at `now`. `key` must be random and fresh; `keep_reply` says whether the outcome holds the reply.
+    /// Begins a probe at `now`. The key of `circumstances` must be random and fresh, its epoch is that of `now`; `keep_reply`
+    /// says whether the outcome holds the reply.
     #[must_use]
-    pub fn new(check: &DnsCheck, key: u64, keep_reply: bool, now: Time) -> Self {
+    pub fn new(check: &DnsCheck, circumstances: Circumstances, keep_reply: bool, now: Time) -> Self {
         let mut exchange = Self {
             started: now,
             deadline: now + check.timeout.get(),
             next_try: None,
-            key,
+            circumstances,
+            question: check.question.filled(circumstances).map(Box::new),
             keep_reply,
             transport: check.transport,
+            passed: None,
+            connect: None,
             attempts: 0,
             stages: [Stage::Idle; TRIES_MAX],
             sent: [0; TRIES_MAX],
@@ -90,7 +102,11 @@ impl Exchange {
     /// The query of one attempt.
     #[must_use]
     pub fn query(&self, check: &DnsCheck, attempt: u8) -> Query {
-        Query::new(&check.question, self.id(attempt))
+        Query::new(self.question(check), &check.ask, self.id(attempt), self.key(attempt))
+    }
+
+    fn question<'a>(&'a self, check: &'a DnsCheck) -> &'a Question {
+        self.question.as_deref().unwrap_or(&check.question)
     }
 
     /// When to call [`Exchange::handle`] with [`Input::TimePassed`], and why; `None` when the probe is over.
@@ -141,6 +157,7 @@ impl Exchange {
             Input::Connected { attempt } => {
                 if self.stage(attempt) == Stage::TcpConnecting {
                     self.set_stage(attempt, Stage::TcpAsked);
+                    self.connect = Some(self.since_sent(attempt, now));
                     self.mark_sent(attempt, now);
                     self.act(Action::SendTcp { attempt });
                 }
@@ -173,7 +190,8 @@ impl Exchange {
         self.attempts += 1;
         self.open(attempt, now);
         let more = self.attempts < check.tries.get();
-        self.next_try = more.then(|| self.started + check.spacing() * u32::from(self.attempts));
+        let next = self.started + check.spacing() * u32::from(self.attempts);
+        self.next_try = (more && next < self.deadline).then_some(next);
     }
 
     fn open(&mut self, attempt: u8, now: Time) {
@@ -194,7 +212,11 @@ impl Exchange {
         transport: Transport,
         now: Time,
     ) {
-        if let Err(stray) = sort(&check.question, self.id(attempt), octets) {
+        if transport == Transport::Udp && self.passed.is_some() {
+            return;
+        }
+        let sent = Sent { question: self.question(check), id: self.id(attempt), key: self.key(attempt) };
+        if let Err(stray) = sort(check, sent, octets) {
             self.strays = self.strays.saturating_add(1);
             self.last_stray = Some(stray);
             self.only_short &= stray == Stray::Short;
@@ -208,14 +230,27 @@ impl Exchange {
             }
             return;
         }
-        let Judgement { verdict, cause, mut detail } = judge(check, octets);
-        if transport != check.transport && !detail.is_empty() {
-            detail.push_str(" (over TCP, as the reply over UDP was truncated)");
+        let epoch = self.circumstances.epoch.saturating_add(now.since(self.started).as_secs());
+        let latency = self.since_sent(attempt, now);
+        let mut judgement = judge(check, sent.question, octets, epoch);
+        if judgement.verdict.passes() {
+            // A degraded answer stays what it is, unless it is too slow altogether.
+            judgement = match slow(check, latency) {
+                Some(slow) if !slow.verdict.passes() || judgement.cause.is_none() => slow,
+                _ => judgement,
+            };
         }
-        let sent = self.sent.get(usize::from(attempt)).copied().unwrap_or(0);
-        let latency = now.since(self.started).saturating_sub(Duration::from_micros(u64::from(sent)));
+        if judgement.verdict.passes() && check.tcp_too && transport == Transport::Udp {
+            self.passed = Some(judgement);
+            self.transport = Transport::Tcp;
+            self.open(attempt, now);
+            return;
+        }
+        if transport != check.transport && self.passed.is_none() && !judgement.detail.is_empty() {
+            judgement.detail.push_str(" (over TCP, as the reply over UDP was truncated)");
+        }
         let reply = self.keep_reply.then(|| octets.into());
-        self.finish(Judgement { verdict, cause, detail }, Some(latency), reply, transport, now);
+        self.finish(judgement, Some(latency), reply, transport, now);
     }
 
     fn octets_arrived(&mut self, check: &DnsCheck, attempt: u8, octets: &[u8], now: Time) {
@@ -247,8 +282,10 @@ impl Exchange {
     }
 
     fn failed(&mut self, attempt: u8, cause: Cause, now: Time) {
-        if self.stage(attempt) == Stage::Idle {
-            return;
+        match self.stage(attempt) {
+            Stage::Idle => return,
+            Stage::Udp if self.passed.is_some() => return,
+            _ => {}
         }
         if cause.blame() == Blame::Local {
             self.trouble = Some(cause);
@@ -344,6 +381,15 @@ impl Exchange {
         transport: Transport,
         now: Time,
     ) {
+        let judgement = match self.passed.take() {
+            // What UDP lacked is not made good by TCP.
+            Some(passed) if judgement.verdict == Verdict::Up => passed,
+            Some(_) => Judgement {
+                detail: format!("{} (over TCP; the same over UDP passed)", judgement.detail),
+                ..judgement
+            },
+            None => judgement,
+        };
         let Judgement { verdict, cause, detail } = judgement;
         self.actions = [None; 2];
         self.streams = Vec::new();
@@ -353,6 +399,7 @@ impl Exchange {
             detail,
             elapsed: now.since(self.started),
             latency,
+            connect: if transport == Transport::Tcp { self.connect } else { None },
             attempts: self.attempts,
             strays: self.strays,
             transport,
@@ -362,7 +409,12 @@ impl Exchange {
 
     /// The id of an attempt: unpredictable as long as the key is.
     fn id(&self, attempt: u8) -> u16 {
-        (mix(self.key.wrapping_add(u64::from(attempt))) >> 48) as u16
+        (mix(self.key(attempt)) >> 48) as u16
+    }
+
+    /// What is random about an attempt.
+    fn key(&self, attempt: u8) -> u64 {
+        self.circumstances.key.wrapping_add(u64::from(attempt))
     }
 
     fn stage(&self, attempt: u8) -> Stage {
@@ -382,10 +434,29 @@ impl Exchange {
         }
     }
 
+    fn since_sent(&self, attempt: u8, now: Time) -> Duration {
+        let sent = self.sent.get(usize::from(attempt)).copied().unwrap_or(0);
+        now.since(self.started).saturating_sub(Duration::from_micros(u64::from(sent)))
+    }
+
     fn act(&mut self, action: Action) {
         if let Some(slot) = self.actions.iter_mut().find(|slot| slot.is_none()) {
             *slot = Some(action);
         }
+    }
+}
+
+/// Judges how long the right answer took.
+fn slow(check: &DnsCheck, latency: Duration) -> Option<Judgement> {
+    let Latency { should, must } = check.expect.latency;
+    let outside = |bounds: Option<Bounds<Duration>>| bounds.filter(|bounds| !bounds.admit(&latency));
+    let detail = |bounds: Bounds<Duration>| {
+        format!("the right answer took {:.1} ms, expected {bounds} s", latency.as_secs_f64() * 1000.0)
+    };
+    match (outside(must), outside(should)) {
+        (Some(bounds), _) => Some(Judgement::failed(Cause::DnsSlow, detail(bounds))),
+        (None, Some(bounds)) => Some(Judgement::degraded(Cause::DnsSlow, detail(bounds))),
+        (None, None) => None,
     }
 }
 
@@ -395,6 +466,9 @@ fn local(trouble: Cause) -> &'static str {
         Cause::SourceUnavailable => "the source address is not on this machine",
         Cause::NetUnreachable => "this machine has no route to the server, or forbids sending to it",
         Cause::NoSocket => "no socket could be opened: out of descriptors, ports or memory",
+        Cause::NotPermitted => {
+            "this process may not set the interface, mark or traffic class: it lacks CAP_NET_ADMIN or CAP_NET_RAW"
+        }
         other => other.meaning(),
     }
 }

@@ -4,21 +4,23 @@
 //! ([`judge`])? Both are pure functions of bytes. The header is judged before anything behind it, so that a server which
 //! answers SERVFAIL with a broken body is named for the SERVFAIL. Neither knows of sockets, tries or time.
 
+mod answer;
+mod records;
+mod shown;
+mod zone;
+
 use std::fmt;
 
+use super::ask::Flags;
 use super::check::{DnsCheck, Question};
-use super::kind::{Class, Rcode, RecordType};
-use super::name::Name;
-use super::rdata;
-use super::reply::{Asked, HEADER, Record, Reply};
+use super::kind::Rcode;
+use super::options::Options;
+use super::query;
+use super::reply::{Asked, HEADER, Reply};
 use super::wire::Malformed;
 use crate::verdict::{Cause, Verdict};
 
-/// Aliases that are followed in one reply.
-const ALIASES_MAX: usize = 16;
-/// Answers that are written out for people, and characters of each.
-const SHOWN_MAX: usize = 4;
-const SHOWN_CHARS: usize = 120;
+pub use shown::{details, summary};
 
 /// Why a message is not the reply to our query. It is ignored: anyone may send it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,6 +35,10 @@ pub enum Stray {
     Question,
     /// No question, where one is needed to know what was answered.
     NoQuestion,
+    /// Our question, but not with the letters in the case that we chose.
+    Case,
+    /// A cookie that is not ours.
+    Cookie,
 }
 
 impl fmt::Display for Stray {
@@ -43,20 +49,33 @@ impl fmt::Display for Stray {
             Self::NotAReply => "not a reply to a query",
             Self::Question => "with another question",
             Self::NoQuestion => "without a question",
+            Self::Case => "with the letters of the question in another case",
+            Self::Cookie => "with another cookie",
         })
     }
 }
 
-/// Says whether `octets` are the reply to the query with `id` for `question`.
+/// What one query was sent with: what its reply must repeat.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent<'a> {
+    /// The question, with its placeholders filled in.
+    pub question: &'a Question,
+    /// The id.
+    pub id: u16,
+    /// What the case of letters and the cookie came from.
+    pub key: u64,
+}
+
+/// Says whether `octets` are the reply to the query `sent` for `check`.
 ///
 /// A message with our id whose body can't be read counts as the reply: it came from the server, and is judged for what
 /// it is. A reply without a question is taken for ours only when it carries an error, as servers answer FORMERR.
 ///
 /// # Errors
 /// It is not; the error says why.
-pub fn sort(question: &Question, id: u16, octets: &[u8]) -> Result<(), Stray> {
+pub fn sort(check: &DnsCheck, sent: Sent<'_>, octets: &[u8]) -> Result<(), Stray> {
     match octets.first_chunk::<2>() {
-        Some(first) if u16::from_be_bytes(*first) == id => {}
+        Some(first) if u16::from_be_bytes(*first) == sent.id => {}
         Some(_) if octets.len() >= HEADER => return Err(Stray::Id),
         _ => return Err(Stray::Short),
     }
@@ -64,12 +83,28 @@ pub fn sort(question: &Question, id: u16, octets: &[u8]) -> Result<(), Stray> {
     if !reply.header.is_reply() || reply.header.opcode() != 0 {
         return Err(Stray::NotAReply);
     }
-    match reply.asked(question) {
-        Ok(Asked::Ours) | Err(_) => Ok(()),
-        Ok(Asked::Other) => Err(Stray::Question),
-        Ok(Asked::Absent) if reply.header.rcode() == Rcode::NOERROR => Err(Stray::NoQuestion),
-        Ok(Asked::Absent) => Ok(()),
+    match reply.asked(sent.question) {
+        Ok(Asked::Ours) => {}
+        Err(_) => return Ok(()),
+        Ok(Asked::Other) => return Err(Stray::Question),
+        Ok(Asked::Absent) if reply.header.rcode() == Rcode::NOERROR => return Err(Stray::NoQuestion),
+        Ok(Asked::Absent) => return Ok(()),
     }
+    if check.ask.mixed_case {
+        let mut name = sent.question.name().as_wire().to_vec();
+        query::mix_case(&mut name, sent.key);
+        // A server has no reason to compress the first name of a message.
+        if octets.get(HEADER..HEADER + name.len()) != Some(&name[..]) {
+            return Err(Stray::Case);
+        }
+    }
+    if check.ask.edns.as_ref().is_some_and(|edns| edns.cookie)
+        && let Some(cookie) = Options::of(&reply).cookie
+        && !cookie.starts_with(&query::cookie(sent.key))
+    {
+        return Err(Stray::Cookie);
+    }
+    Ok(())
 }
 
 /// What one reply says of the server.
@@ -90,6 +125,12 @@ impl Judgement {
         Self { verdict: Verdict::Up, cause: None, detail: String::new() }
     }
 
+    /// The server answers, but not as well as it should.
+    #[must_use]
+    pub const fn degraded(cause: Cause, detail: String) -> Self {
+        Self { verdict: Verdict::Degraded, cause: Some(cause), detail }
+    }
+
     /// The probe failed; the cause says whether it is Down or Unknown.
     #[must_use]
     pub fn failed(cause: Cause, detail: String) -> Self {
@@ -97,47 +138,101 @@ impl Judgement {
     }
 }
 
-/// Judges a reply that [`sort`] has found to be ours.
+/// Judges a reply to `question` that [`sort`] has found to be ours. `epoch` is the time of day in seconds since 1970.
 #[must_use]
-pub fn judge(check: &DnsCheck, octets: &[u8]) -> Judgement {
-    let malformed =
-        |error: Malformed| Judgement::failed(Cause::DnsMalformed, format!("malformed reply: {error}"));
+pub fn judge(check: &DnsCheck, question: &Question, octets: &[u8], epoch: u64) -> Judgement {
     let reply = match Reply::parse(octets) {
         Ok(reply) => reply,
         Err(error) => return malformed(error),
     };
+    let mut judgement = judge_reply(check, question, &reply, octets.len(), epoch).unwrap_or_else(malformed);
+    if !judgement.detail.is_empty() {
+        judgement.detail.push_str(&Options::of(&reply).told());
+    }
+    judgement
+}
+
+fn malformed(error: Malformed) -> Judgement {
+    Judgement::failed(Cause::DnsMalformed, format!("malformed reply: {error}"))
+}
+
+fn judge_reply(
+    check: &DnsCheck,
+    question: &Question,
+    reply: &Reply<'_>,
+    length: usize,
+    epoch: u64,
+) -> Result<Judgement, Malformed> {
+    let expect = &check.expect;
     let walked = reply.walk();
     let rcode = walked.unwrap_or(reply.header.rcode());
-    if !check.expect.rcodes.contains(rcode) {
-        let mut detail = format!("answered {rcode}, expected {}", check.expect.rcodes);
+    if !expect.admits(rcode) {
+        let mut detail = format!("answered {rcode}, expected {}", expect.rcodes_in_words());
         if let (Err(error), false) = (walked, reply.header.truncated()) {
             detail.push_str(&format!("; the reply is malformed, too: {error}"));
         }
-        return Judgement::failed(rcode_cause(rcode), detail);
+        return Ok(Judgement::failed(rcode_cause(rcode), detail));
     }
     if reply.header.truncated() {
-        return Judgement::failed(
-            Cause::DnsTruncated,
-            format!("answered {rcode}, truncated to {} octets", octets.len()),
-        );
+        // What is cut off can't be judged. Who says something about TC wants it judged by its flags alone.
+        let detail = format!("answered {rcode}, truncated to {length} octets");
+        let judgement = flags(check, reply.header.flags());
+        return Ok(match judgement {
+            _ if !judges_truncation(check) => Judgement::failed(Cause::DnsTruncated, detail),
+            Some(judgement) => judgement,
+            None => Judgement::up(),
+        });
     }
-    if let Err(error) = walked {
-        return malformed(error);
+    walked?;
+    // The first finding stands; one that only degrades must not hide a failure behind it.
+    let mut worst = Judgement::up();
+    let mut rules: [&mut dyn FnMut() -> Result<Option<Judgement>, Malformed>; 5] = [
+        &mut || answer::judge(check, question, reply, rcode),
+        &mut || Ok(flags(check, reply.header.flags())),
+        &mut || records::section(&expect.authority, reply, 2),
+        &mut || records::section(&expect.additional, reply, 3),
+        &mut || zone::judge(expect, question, reply, epoch),
+    ];
+    for rule in &mut rules {
+        match rule()? {
+            Some(judgement) if judgement.verdict == Verdict::Degraded => worst = judgement,
+            Some(judgement) => return Ok(judgement),
+            None => {}
+        }
     }
-    if rcode != Rcode::NOERROR {
-        return Judgement::up();
-    }
-    match answers(check, &reply) {
-        Ok(judgement) => judgement,
-        Err(error) => malformed(error),
-    }
+    Ok(worst)
+}
+
+/// The serial of the zone, if the reply has an SOA in its answer or authority section.
+#[must_use]
+pub fn serial_of(octets: &[u8]) -> Option<u32> {
+    zone::serial(&Reply::parse(octets).ok()?).ok()?
 }
 
 /// Whether `octets` are a truncated reply that may pass when the query is repeated over TCP.
 #[must_use]
 pub fn wants_tcp(check: &DnsCheck, octets: &[u8]) -> bool {
-    Reply::parse(octets)
-        .is_ok_and(|reply| reply.header.truncated() && check.expect.rcodes.contains(reply.header.rcode()))
+    Reply::parse(octets).is_ok_and(|reply| {
+        reply.header.truncated() && check.expect.admits(reply.header.rcode()) && !judges_truncation(check)
+    })
+}
+
+/// Whether the check itself says if a reply is to be truncated.
+fn judges_truncation(check: &DnsCheck) -> bool {
+    !check.expect.flags.or(check.expect.forbidden_flags).and(Flags::TC).is_empty()
+}
+
+/// Judges the flags of the header.
+fn flags(check: &DnsCheck, flags: Flags) -> Option<Judgement> {
+    let missing = check.expect.flags.without(flags);
+    let unwanted = check.expect.forbidden_flags.and(flags);
+    let detail = match (missing.is_empty(), unwanted.is_empty()) {
+        (true, true) => return None,
+        (false, true) => format!("flags {missing} are expected"),
+        (true, false) => format!("flags {unwanted} are not to be set"),
+        (false, false) => format!("flags {missing} are expected, {unwanted} are not to be set"),
+    };
+    Some(Judgement::failed(Cause::DnsFlags, format!("answered with flags {flags}, {detail}")))
 }
 
 fn rcode_cause(rcode: Rcode) -> Cause {
@@ -147,174 +242,9 @@ fn rcode_cause(rcode: Rcode) -> Cause {
         Rcode::NXDOMAIN => Cause::DnsNxdomain,
         Rcode::NOTIMP => Cause::DnsNotimp,
         Rcode::REFUSED => Cause::DnsRefused,
+        Rcode::BADVERS => Cause::DnsBadvers,
         _ => Cause::DnsRcode,
     }
-}
-
-/// Judges the answers of a NOERROR reply.
-fn answers(check: &DnsCheck, reply: &Reply<'_>) -> Result<Judgement, Malformed> {
-    let mut hit = false;
-    let found = follow(reply, &check.question, |record| {
-        let data = rdata::expand(&reply.message, record.rtype, record.data, record.length, true)?;
-        hit |= check.expect.answers.iter().any(|answer| answer.is(record.rtype, &data));
-        Ok(())
-    })?;
-    let failed = |cause, detail| Ok(Judgement::failed(cause, detail));
-    match found {
-        Found::Records if hit || check.expect.answers.is_empty() => Ok(Judgement::up()),
-        Found::Records => {
-            let expected = list(check.expect.answers.iter().map(ToString::to_string), " or ");
-            failed(
-                Cause::DnsAnswerMismatch,
-                format!("answered {}, expected {expected}", shown(reply, &check.question)),
-            )
-        }
-        Found::Circle(name) => {
-            failed(Cause::DnsCnameLoop, format!("its aliases don't end; the last one is {name}"))
-        }
-        Found::Nothing { end } => {
-            let rtype = check.question.record_type();
-            if let Some(zone) = referral(reply)? {
-                return failed(
-                    Cause::DnsReferral,
-                    format!("answered with a referral to the name servers of {zone}"),
-                );
-            }
-            if check.expect.allow_empty && check.expect.answers.is_empty() {
-                return Ok(Judgement::up());
-            }
-            let detail = match end {
-                Some(name) => {
-                    format!("answered NOERROR and an alias to {name}, without a record of type {rtype}")
-                }
-                None if reply.header.counts[1] > 0 => {
-                    format!(
-                        "answered NOERROR with {} records, none of them a {rtype} of this name",
-                        reply.header.counts[1]
-                    )
-                }
-                None => format!("answered NOERROR without a record of type {rtype}"),
-            };
-            failed(Cause::DnsNoAnswer, detail)
-        }
-    }
-}
-
-/// What following the aliases from the name asked led to.
-enum Found {
-    /// Records of the type asked.
-    Records,
-    /// None; the name at the end of the aliases, if there were any.
-    Nothing { end: Option<Name> },
-    /// Aliases without an end.
-    Circle(Name),
-}
-
-/// Calls `visit` for the answers to `question`, aliases followed.
-fn follow(
-    reply: &Reply<'_>,
-    question: &Question,
-    mut visit: impl FnMut(Record) -> Result<(), Malformed>,
-) -> Result<Found, Malformed> {
-    let rtype = question.record_type();
-    let mut alias: Option<Name> = None;
-    for _ in 0..=ALIASES_MAX {
-        let owner = alias.as_ref().unwrap_or(question.name());
-        let (mut found, mut target) = (false, None);
-        for record in reply.records() {
-            let record = record?;
-            if record.section != 1 {
-                break;
-            }
-            let class = question.class();
-            if (record.class != class && class != Class::ANY)
-                || !reply.message.name_is(record.owner, owner)?
-            {
-                continue;
-            }
-            if record.rtype == rtype || rtype == RecordType::ANY {
-                found = true;
-                visit(record)?;
-            } else if record.rtype == RecordType::CNAME && target.is_none() {
-                target = Some(reply.message.name(record.data)?);
-            }
-        }
-        match target {
-            _ if found => return Ok(Found::Records),
-            None => return Ok(Found::Nothing { end: alias }),
-            Some(_) => alias = target,
-        }
-    }
-    Ok(Found::Circle(alias.unwrap_or_else(Name::root)))
-}
-
-/// The zone that a reply without an answer refers to: name servers in its authority section, no SOA, no authority.
-fn referral(reply: &Reply<'_>) -> Result<Option<Name>, Malformed> {
-    let mut zone = None;
-    if reply.header.authoritative() || reply.header.counts[1] > 0 {
-        return Ok(None);
-    }
-    for record in reply.records() {
-        let record = record?;
-        match (record.section, record.rtype) {
-            (2, RecordType::SOA) => return Ok(None),
-            (2, RecordType::NS) if zone.is_none() => zone = Some(reply.message.name(record.owner)?),
-            _ => {}
-        }
-    }
-    Ok(zone)
-}
-
-/// A reply in one line for people: the response code and the answers to the question.
-#[must_use]
-pub fn summary(question: &Question, octets: &[u8]) -> String {
-    let Ok(reply) = Reply::parse(octets) else { return "no DNS message".to_owned() };
-    let rcode = reply.walk().unwrap_or(reply.header.rcode());
-    let answers = shown(&reply, question);
-    if answers.is_empty() { rcode.to_string() } else { format!("{rcode} {answers}") }
-}
-
-/// The answers to the question, as far as they can be read.
-fn shown(reply: &Reply<'_>, question: &Question) -> String {
-    let mut texts = Vec::new();
-    let mut count = 0usize;
-    // What is broken ends the walk; what was read before is shown.
-    let _ = follow(reply, question, |record| {
-        count += 1;
-        if texts.len() < SHOWN_MAX {
-            let data = rdata::expand(&reply.message, record.rtype, record.data, record.length, false)?;
-            texts.push(rdata::present(record.rtype, &data));
-        }
-        Ok(())
-    });
-    let more = count.saturating_sub(texts.len());
-    let mut text = list(texts.into_iter(), ", ");
-    if more > 0 {
-        text.push_str(&format!(" and {more} more"));
-    }
-    text
-}
-
-/// Texts in a row, few and short enough for one line.
-fn list(texts: impl ExactSizeIterator<Item = String>, between: &str) -> String {
-    let more = texts.len().saturating_sub(SHOWN_MAX);
-    let mut line = String::new();
-    for (n, text) in texts.take(SHOWN_MAX).enumerate() {
-        if n > 0 {
-            line.push_str(between);
-        }
-        match text.char_indices().nth(SHOWN_CHARS) {
-            Some((end, _)) => {
-                line.push_str(text.get(..end).unwrap_or_default());
-                line.push('…');
-            }
-            None => line.push_str(&text),
-        }
-    }
-    if more > 0 {
-        line.push_str(&format!("{between}{more} more"));
-    }
-    line
 }
 
 #[cfg(test)]

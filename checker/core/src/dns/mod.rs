@@ -4,24 +4,41 @@
 //! What a check asks and expects is a [`DnsCheck`]; one reply is judged by [`judge`].
 
 mod answer;
+mod ask;
+mod bounds;
 mod check;
 mod exchange;
+mod expect;
 mod judge;
 mod kind;
 mod name;
+mod need;
+mod options;
+mod pattern;
+mod prefix;
 mod query;
 mod rdata;
 mod reply;
 #[cfg(test)]
 mod sample;
+mod serial;
+mod template;
 mod wire;
 
 pub use answer::{AnswerError, ExpectedAnswer};
-pub use check::{CheckError, DnsCheck, Expectation, Question, Timeout, Transport, Tries};
+pub use ask::{Ask, Edns, FlagError, Flags, PaddingBlock};
+pub use bounds::{Bounds, BoundsError, seconds};
+pub use check::{CheckError, DnsCheck, Question, QuestionError, Timeout, Transport, Tries};
 pub use exchange::{Action, Exchange, Input, LATE_MAX, Outcome, Wake};
-pub use judge::{Judgement, Stray, judge, sort, summary, wants_tcp};
+pub use expect::{Empty, Expectation, Fit, Latency, Records, Signatures, Wanted};
+pub use judge::{Judgement, Sent, Stray, details, judge, serial_of, sort, summary, wants_tcp};
 pub use kind::{Class, KindError, Rcode, RcodeSet, RecordType};
 pub use name::{LABEL_MAX, NAME_MAX, Name, NameError};
+pub use need::{Need, NeedError};
+pub use pattern::{Pattern, PatternError};
+pub use prefix::{Prefix, PrefixError};
 pub use query::{QUERY_MAX, Query};
 pub use reply::Header;
+pub use serial::serial_lag;
+pub use template::{Circumstances, Template, TemplateError};
 pub use wire::Malformed;

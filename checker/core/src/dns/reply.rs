@@ -3,6 +3,7 @@
 //! Owns the lenient reading of a message: the header stands on its own, even when all behind it is broken, and the
 //! records are walked one by one without being stored. It never judges.
 
+use super::ask::Flags;
 use super::check::Question;
 use super::kind::{Class, Rcode, RecordType};
 use super::wire::{Malformed, Message};
@@ -16,7 +17,7 @@ pub struct Header {
     /// The id, as the query had it.
     pub id: u16,
     /// Flags and the four-bit response code.
-    flags: u16,
+    word: u16,
     /// Number of questions, answers, authority and additional records.
     pub counts: [u16; 4],
 }
@@ -35,7 +36,7 @@ impl Header {
         let count = |word: &[u8; 2]| u16::from_be_bytes(*word);
         Ok(Self {
             id: count(id),
-            flags: count(flags),
+            word: count(flags),
             counts: [count(questions), count(answers), count(authority), count(additional)],
         })
     }
@@ -43,31 +44,37 @@ impl Header {
     /// QR: this is a reply.
     #[must_use]
     pub fn is_reply(&self) -> bool {
-        self.flags & 0x8000 != 0
+        self.word & 0x8000 != 0
     }
 
     /// The kind of query, 0 for an ordinary one.
     #[must_use]
     pub fn opcode(&self) -> u8 {
-        (self.flags >> 11 & 0x0f) as u8
+        (self.word >> 11 & 0x0f) as u8
     }
 
     /// AA: the server is an authority for the name.
     #[must_use]
     pub fn authoritative(&self) -> bool {
-        self.flags & 0x0400 != 0
+        self.word & 0x0400 != 0
     }
 
     /// TC: the reply did not fit.
     #[must_use]
     pub fn truncated(&self) -> bool {
-        self.flags & 0x0200 != 0
+        self.word & 0x0200 != 0
+    }
+
+    /// The flags that checks look at.
+    #[must_use]
+    pub fn flags(&self) -> Flags {
+        Flags::from_header(self.word)
     }
 
     /// The response code without what EDNS adds to it.
     #[must_use]
     pub fn rcode(&self) -> Rcode {
-        Rcode::new(self.flags & 0x0f)
+        Rcode::new(self.word & 0x0f)
     }
 }
 

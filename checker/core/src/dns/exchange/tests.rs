@@ -20,7 +20,8 @@ fn over_tcp() -> DnsCheck {
 }
 
 fn start(check: &DnsCheck) -> Exchange {
-    Exchange::new(check, 42, true, ms(0))
+    let circumstances = Circumstances { key: 42, epoch: 1_700_000_000, server: [192, 0, 2, 1].into() };
+    Exchange::new(check, circumstances, true, ms(0))
 }
 
 fn id(exchange: &Exchange, check: &DnsCheck, attempt: u8) -> u16 {
@@ -282,4 +283,78 @@ fn it_never_lasts_longer_than_it_says() {
     }
     assert_eq!(opened, 10);
     assert_eq!(exchange.into_outcome().unwrap().elapsed, Duration::from_millis(500));
+}
+
+#[test]
+fn both_must_pass() {
+    let check = DnsCheck { tcp_too: true, ..check() };
+    for (over_tcp, wanted) in [(0, ""), (2, "dns_servfail")] {
+        let mut exchange = start(&check);
+        actions(&mut exchange);
+        let reply = ok(id(&exchange, &check, 0));
+        exchange.handle(&check, Input::DatagramArrived { attempt: 0, octets: &reply }, ms(3));
+        assert_eq!(actions(&mut exchange), [Action::OpenTcp { attempt: 0 }]);
+        exchange.handle(&check, Input::Connected { attempt: 0 }, ms(5));
+        let mut second = reply.clone();
+        second[3] |= over_tcp;
+        exchange.handle(&check, Input::OctetsArrived { attempt: 0, octets: &segment(&second) }, ms(9));
+        let outcome = exchange.into_outcome().unwrap();
+        assert_eq!(outcome.cause.map_or("", Cause::code), wanted, "{outcome:?}");
+        assert_eq!(outcome.detail.contains("the same over UDP passed"), over_tcp != 0, "{outcome:?}");
+        assert_eq!((outcome.transport, outcome.connect), (Transport::Tcp, Some(Duration::from_millis(2))));
+        assert_eq!(outcome.latency, Some(Duration::from_millis(4)));
+    }
+    // A failure over UDP is one, without asking over TCP.
+    let mut exchange = start(&check);
+    let reply = Sample::reply(id(&exchange, &check, 0), 2).0;
+    exchange.handle(&check, Input::DatagramArrived { attempt: 0, octets: &reply }, ms(3));
+    assert_eq!(end(exchange).1, "dns_servfail");
+}
+
+#[test]
+fn slow_answers_degrade_and_slower_ones_fail() {
+    let mut check = check();
+    check.expect.latency.should = Some("0.1".parse().unwrap());
+    check.expect.latency.must = Some("200ms".parse().unwrap());
+    for (at, verdict) in [(100, Verdict::Up), (101, Verdict::Degraded), (201, Verdict::Down)] {
+        let mut exchange = start(&check);
+        let reply = ok(id(&exchange, &check, 0));
+        exchange.handle(&check, Input::DatagramArrived { attempt: 0, octets: &reply }, ms(at));
+        let outcome = exchange.into_outcome().unwrap();
+        assert_eq!(outcome.verdict, verdict, "{outcome:?}");
+        assert_eq!(outcome.cause, (verdict != Verdict::Up).then_some(Cause::DnsSlow));
+    }
+}
+
+#[test]
+fn placeholders_are_filled_and_compared() {
+    let question = Question::parse("{rand}.test", RecordType::A, Class::IN).unwrap();
+    let check = DnsCheck { question, ..check() };
+    let mut exchange = start(&check);
+    let query = exchange.query(&check, 0);
+    // A label of 16, where the check's own name has the longest.
+    assert_eq!(query.datagram()[12], 16);
+    let mut reply = query.datagram().to_vec();
+    reply[2] |= 0x80;
+    reply[3] |= 3;
+    let mut other = reply.clone();
+    other[13] ^= 1;
+    exchange.handle(&check, Input::DatagramArrived { attempt: 0, octets: &other }, ms(1));
+    assert_eq!(exchange.strays(), 1);
+    exchange.handle(&check, Input::DatagramArrived { attempt: 0, octets: &reply }, ms(1));
+    assert_eq!(end(exchange).1, "dns_nxdomain");
+}
+
+#[test]
+fn tries_may_be_spaced_by_themselves() {
+    let mut check = check();
+    check.tries = Tries::new(4).unwrap();
+    check.try_timeout = Some(Timeout::new(Duration::from_millis(200)).unwrap());
+    let mut exchange = start(&check);
+    for at in [200, 400] {
+        assert_eq!(exchange.deadline(), Some((ms(at), Wake::NextTry)));
+        exchange.handle(&check, Input::TimePassed, ms(at));
+    }
+    // The fourth would begin behind the end.
+    assert_eq!(exchange.deadline(), Some((ms(500), Wake::GiveUp)));
 }

@@ -92,6 +92,8 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// From the sending of the query that was answered to the answer; `None` when none was.
     pub latency: Option<Duration>,
+    /// From the opening of the TCP connection to its standing; `None` when the end did not come over TCP.
+    pub connect: Option<Duration>,
     /// Queries sent.
     pub attempts: u8,
     /// Messages that were not our reply.
