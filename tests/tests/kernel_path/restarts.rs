@@ -25,6 +25,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "every_order_of_starting_gives_the_same_table", run: orders_of_starting },
     Case { name: "a_clean_stop_leaves_the_table", run: clean_stop },
     Case { name: "a_sick_server_is_not_readmitted_by_restarts", run: sick_stays_out },
+    Case { name: "everything_killed_at_the_moment_of_an_ejection", run: killed_at_ejection },
     Case { name: "a_hung_agent_holds_up_nobody", run: hung_agent },
 ];
 
@@ -165,6 +166,29 @@ fn sick_stays_out(bed: &mut Bed) -> Result<()> {
             "the table changed when {victims:?} came back: {}",
             bed.table()?
         );
+    }
+    witness.finish()
+}
+
+/// The least time to remember anything: as soon as the server has left the table, all daemons are killed.
+fn killed_at_ejection(bed: &mut Bed) -> Result<()> {
+    bed.start_holdfast(&Timing::QUICK)?;
+    let witness = Witness::start(&bed.network.director)?;
+    for number in [0, 1, 2] {
+        let (name, real) = (format!("dns{}", number + 1), bed.address(number)?);
+        bed.server(number)?.0.kill()?;
+        bed.table_when(&format!("{name} is out of the table"), SOON, |table| table.lacks(VIP.into(), real))?;
+        let from = Instant::now();
+        for daemon in Daemon::ALL {
+            bed.holdfast.kill(daemon)?;
+        }
+        bed.holdfast.start_all(&bed.network.director, &Daemon::ALL)?;
+        bed.holdfast.status_when(&format!("all are connected, {name} is down"), SOON, |status| {
+            status.all_connected() && status.verdict(&name) == "down"
+        })?;
+        ensure!(witness.joined(from, VIP.into(), real).is_none(), "{name} was readmitted for a time");
+        bed.mend(number)?;
+        bed.settled()?;
     }
     witness.finish()
 }
