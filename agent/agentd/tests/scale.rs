@@ -30,15 +30,12 @@ fn all_that_is_promised_fits() {
     let reporter = Reporter::<Checkd>::start(&place.socket, process, CheckHead::default(), items).unwrap();
     assert!(reporter.flush(LONG));
     let watcher = Watcher::start(&place.socket, None, || {}).unwrap();
-    // What changes together is told together, to a watcher near and far behind.
-    for (round, changed) in [(1, 100), (2, SERVERS)] {
-        reporter.set_items((0..changed).map(|n| (id(n), server(round))));
-        let last = id(changed - 1);
-        until("the change at the watcher", || {
-            watcher
-                .read(|view| (view.state?.checkd.items.get(&last)?.latency_us == Some(round)).then_some(()))
-        });
-    }
+    let changed = 10_000;
+    reporter.set_items((0..changed).map(|n| (id(n), server(1))));
+    let last = id(changed - 1);
+    until("the change at the watcher", || {
+        watcher.read(|view| (view.state?.checkd.items.get(&last)?.latency_us == Some(1)).then_some(()))
+    });
     place.drain("dns1").unwrap();
     assert!(fs::metadata(&place.state).unwrap().len() > 5_000_000);
     let verdicts = place.state_now().checkd.items;
