@@ -1,0 +1,131 @@
+//! What all requests share: the latest snapshot, the history, the figures about ourselves.
+//!
+//! Owns the [`Snapshot`], what is rendered from it once for everybody, and the limits that keep memory bounded. It gathers
+//! nothing and answers nobody.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use agent_api::{CheckHead, Event};
+use agent_core::view::View;
+use axum::body::Bytes;
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, watch};
+
+use crate::history::History;
+
+/// Answers that grow with the cluster: so many may be under way at a time.
+pub const LARGE_AT_ONCE: usize = 16;
+
+/// All that is shown, as of one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Rises when something that is shown has changed.
+    pub version: u64,
+    /// What people read.
+    pub view: View,
+    /// Whether the agent is being heard.
+    pub connected: bool,
+    /// All events that the agent keeps, oldest first.
+    pub events: Arc<VecDeque<Event>>,
+    /// `checkd`'s figures.
+    pub checks: CheckHead,
+    /// What is rendered once and shared by all who ask.
+    pub rendered: Rendered,
+}
+
+/// Whole answers made from one snapshot, each at most once.
+#[derive(Debug, Default)]
+pub struct Rendered {
+    /// `/`.
+    pub overview: OnceLock<Bytes>,
+    /// `/metrics`.
+    pub metrics: OnceLock<Bytes>,
+    /// `/api/v1/status`.
+    pub status: OnceLock<Bytes>,
+    /// `/api/v1/real-servers`.
+    pub real_servers: OnceLock<Bytes>,
+}
+
+/// What the configuration says of the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// What the page calls the cluster.
+    pub title: String,
+}
+
+/// Figures about this process, for `/metrics`.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Connections that stand.
+    pub connections: AtomicUsize,
+    /// Streams that stand.
+    pub streams: AtomicUsize,
+    /// Requests answered.
+    pub requests: AtomicU64,
+    /// Connections that were closed to make room.
+    pub evicted: AtomicU64,
+    /// Requests refused because of a limit.
+    pub refused: AtomicU64,
+}
+
+/// What all requests share.
+#[derive(Debug)]
+pub struct App {
+    latest: watch::Sender<Arc<Snapshot>>,
+    settings: Mutex<Settings>,
+    history: Mutex<History>,
+    /// About this process.
+    pub figures: Figures,
+    /// A permit per large answer.
+    pub large: Arc<Semaphore>,
+    /// When this process started.
+    pub started_at: Timestamp,
+}
+
+impl App {
+    pub fn new(first: Snapshot, settings: Settings) -> Self {
+        Self {
+            latest: watch::Sender::new(Arc::new(first)),
+            settings: Mutex::new(settings),
+            history: Mutex::default(),
+            figures: Figures::default(),
+            large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
+            started_at: Timestamp::now(),
+        }
+    }
+
+    /// The latest snapshot.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.latest.borrow())
+    }
+
+    /// Tells of every new snapshot from now on.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.latest.subscribe()
+    }
+
+    /// Makes `snapshot` the latest; streams hear of it when its version is new.
+    pub fn publish(&self, snapshot: Snapshot) {
+        let snapshot = Arc::new(snapshot);
+        self.latest.send_if_modified(|latest| {
+            let news = latest.version != snapshot.version;
+            *latest = snapshot;
+            news
+        });
+    }
+
+    pub fn settings(&self) -> Settings {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_settings(&self, settings: Settings) {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    /// The latencies of the last minutes. Don't stay.
+    pub fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
