@@ -3,6 +3,8 @@
 //! Owns the keys of a check, how a real server's own keys overlay those of its virtual server, and which values go
 //! together. The syntax of names, types and answers is `checker_core`'s.
 
+mod more;
+
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -20,6 +22,8 @@ use super::table::{At, Given, Table};
 use super::{Rhythm, Service};
 use crate::id::Protocol;
 
+use more::More;
+
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(3_600);
@@ -32,18 +36,20 @@ const MOST_IN_A_ROW: u32 = 100;
 pub(super) struct RawCheck<'t> {
     /// Where a key that is missing belongs.
     at: Place,
-    qname: Given<Name>,
+    qname: Given<&'t str>,
     qtype: Given<RecordType>,
     qclass: Given<Class>,
     rcodes: Given<RcodeSet>,
     answers: Given<Vec<At<&'t str>>>,
-    transport: Given<Transport>,
+    /// And whether TCP must pass, too.
+    transport: Given<(Transport, bool)>,
     port: Given<u32>,
     interval: Given<Duration>,
     timeout: Given<Duration>,
     tries: Given<u32>,
     rise: Given<u32>,
     fall: Given<u32>,
+    more: More,
 }
 
 /// A check that is complete.
@@ -87,7 +93,11 @@ fn raw_dns<'t>(book: &mut Book<'_>, table: &Table<'t>) -> RawCheck<'t> {
     let limits = SHORTEST_INTERVAL..=LONGEST_INTERVAL;
     RawCheck {
         at: table.at,
-        qname: qname.convert(|text, at| parsed(book, "qname", text, at, &[])),
+        // Whether it is a name does not depend on the type or class.
+        qname: qname.convert(|text, at| match Question::parse(text, RecordType::A, Class::IN) {
+            Ok(_) => Some(text),
+            Err(error) => noted(book, at, format!("qname: {error}")),
+        }),
         qtype: qtype.convert(|text, at| {
             let rtype =
                 parsed(book, "qtype", text, at, &["A", "AAAA", "SOA", "NS", "TXT", "CNAME", "MX", "PTR"])?;
@@ -114,12 +124,13 @@ fn raw_dns<'t>(book: &mut Book<'_>, table: &Table<'t>) -> RawCheck<'t> {
         }),
         answers: table.texts(book, "expect_answer", true, "expect_answer = [\"192.0.2.80\"]"),
         transport: transport.convert(|text, at| match text {
-            "udp" => Some(Transport::Udp),
-            "tcp" => Some(Transport::Tcp),
+            "udp" => Some((Transport::Udp, false)),
+            "tcp" => Some((Transport::Tcp, false)),
+            "udp+tcp" => Some((Transport::Udp, true)),
             other => {
-                let remedy = match nearest(other, ["udp", "tcp"]) {
+                let remedy = match nearest(other, ["udp", "tcp", "udp+tcp"]) {
                     Some(near) => format!("did you mean {near:?}?"),
-                    None => "write \"udp\" or \"tcp\"".to_owned(),
+                    None => "write \"udp\", \"tcp\" or \"udp+tcp\"".to_owned(),
                 };
                 noted(book, at, format!("unknown transport {}; {remedy}", quoted(other)))
             }
@@ -130,6 +141,7 @@ fn raw_dns<'t>(book: &mut Book<'_>, table: &Table<'t>) -> RawCheck<'t> {
         tries: table.number(book, "tries", 1..=u32::from(Tries::MAX)),
         rise: table.number(book, "rise", 1..=MOST_IN_A_ROW),
         fall: table.number(book, "fall", 1..=MOST_IN_A_ROW),
+        more: More::read(book, table),
     }
 }
 
@@ -154,6 +166,7 @@ pub(super) fn merged<'t>(own: Given<RawCheck<'t>>, base: &Given<RawCheck<'t>>) -
         tries: own.tries.or_else(base.tries),
         rise: own.rise.or_else(base.rise),
         fall: own.fall.or_else(base.fall),
+        more: own.more.or_else(base.more),
     };
     Given::Good(merged, at)
 }
@@ -185,14 +198,15 @@ pub(super) fn judged(book: &mut Book<'_>, raw: RawCheck<'_>, services: Option<&[
         _ => None,
     };
     let (rhythm, timeout) = rhythm_and_timeout?;
-    let question = Question::new(raw.qname.good()?, qtype?, raw.qclass.or(Class::IN)?).ok()?;
+    let question = Question::parse(raw.qname.good()?, qtype?, raw.qclass.or(Class::IN)?).ok()?;
     let mut dns = DnsCheck::new(question);
     if let Given::Good(rcodes, _) = raw.rcodes.not_wrong()? {
         dns.expect.rcodes = rcodes;
     }
     dns.expect.answer.wanted = answers?.into_iter().map(Wanted::Data).collect();
     let default = if services.is_none_or(any_udp) { Transport::Udp } else { Transport::Tcp };
-    dns.transport = raw.transport.or(default)?;
+    (dns.transport, dns.tcp_too) = raw.transport.or((default, false))?;
+    raw.more.apply(book, &mut dns)?;
     dns.timeout = timeout;
     if let Given::Good(tries, _) = raw.tries.not_wrong()? {
         dns.tries = Tries::new(u64::from(tries)).ok()?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use checker_core::dns::{Rcode, RecordType, Transport};
 
-use super::{EXAMPLE, good, pool};
+use super::{EXAMPLE, bad, good, pool};
 use crate::config::{
     Adopt, Config, Forwarding, Lvs, Persistence, RealServer, Rhythm, Scheduling, Service, Status,
     VirtualServer,
@@ -224,7 +224,7 @@ fn the_digest_is_of_what_is_meant() {
         assert!(!seen.contains(&digest), "{other}");
         seen.push(digest);
     }
-    assert_eq!(good(&pool("", "", "")).digest, "bbb60e44b5fc0461", "the same in every build of this version");
+    assert_eq!(good(&pool("", "", "")).digest, "98f195b116774135", "the same in every build of this version");
 }
 
 #[test]
@@ -238,7 +238,31 @@ fn the_example_is_a_good_file() {
 }
 
 /// Keys in the example's comments that are no defaults, but stand for something that is absent otherwise.
-const NO_DEFAULTS: [&str; 3] = ["persistence", "expect_answer", "probe_source"];
+const NO_DEFAULTS: [&str; 23] = [
+    "try_timeout",
+    "persistence",
+    "expect_answer",
+    "expect_match",
+    "expect_network",
+    "answer_count",
+    "answer_ttl",
+    "forbid_rcode",
+    "expect_authority",
+    "expect_additional",
+    "expect_flags",
+    "forbid_flags",
+    "min_serial",
+    "signatures_last",
+    "signatures_warn",
+    "zone_expiry",
+    "expect_nsid",
+    "latency_warn",
+    "latency_max",
+    "edns_size",
+    "client_subnet",
+    "padding",
+    "probe_source",
+];
 
 #[test]
 fn what_the_example_calls_defaults_are_defaults() {
@@ -260,7 +284,7 @@ fn what_the_example_calls_defaults_are_defaults() {
             line.replacen("# ", "", 1)
         })
         .collect();
-    assert_eq!(uncommented, 19, "keys in comments");
+    assert_eq!(uncommented, 28, "keys in comments");
     assert_eq!(good(&text.join("\n")).digest, good(EXAMPLE).digest);
 }
 
@@ -311,4 +335,56 @@ fn what_the_reference_shows_is_a_good_file() {
         .collect();
     let config = good(&shown.join("\n"));
     assert_eq!(config.real_servers().count(), 2);
+}
+
+#[test]
+fn every_key_of_a_check_is_read_and_overlaid() {
+    use checker_core::dns::{Edns, Empty, Fit};
+    let check = "qtype = \"A\"\nrecursion = false\nchecking_disabled = true\nauthentic_data = true\nmixed_case = true\n\
+         edns_size = 4096\ndnssec_ok = true\ncookie = true\nclient_subnet = \"192.0.2.0/24\"\npadding = 128\n\
+         forbid_rcode = \"SERVFAIL\"\nexpect_match = \"^192\"\nexpect_network = [\"192.0.2.0/24\"]\nexpect_fit = \"all\"\n\
+         answer_count = \"1..2\"\nanswer_ttl = \"5..\"\nexpect_authority = \"NS ns1.test\"\n\
+         expect_additional = \"A 192.0.2.1\"\nexpect_flags = [\"aa\", \"ra\"]\nforbid_flags = \"tc\"\n\
+         min_serial = 4294967295\nsignatures_last = \"1d\"\nsignatures_warn = \"3d\"\nexpect_nsid = \"ns1\"\n\
+         zone_expiry = \"1h\"\nlatency_warn = \"10ms\"\nlatency_max = \"20ms\"\ntry_timeout = \"100ms\"\n\
+         transport = \"udp+tcp\"\n";
+    let text = pool("", check, "[virtual_server.real_server.check.dns]\nexpect_fit = \"exact\"");
+    let config = good(&text.replace("\"resolve.test\"", "\"{rand}.test\""));
+    let dns = &only(&config).1.check.dns;
+    assert_eq!(dns.question.to_string(), "{rand}.test A");
+    let ask = &dns.ask;
+    assert!(!ask.recursion_desired && ask.checking_disabled && ask.authentic_data && ask.mixed_case);
+    let Edns { size, dnssec_ok, nsid, expire, cookie, subnet, padding, .. } = ask.edns.clone().unwrap();
+    assert!(dnssec_ok && nsid && expire && cookie && subnet.is_some() && padding.is_some() && size == 4096);
+    let expect = &dns.expect;
+    assert!(!expect.admits(Rcode::SERVFAIL));
+    assert_eq!((expect.answer.wanted.len(), expect.answer.fit), (2, Fit::Exact));
+    assert!(expect.answer.count.is_some() && expect.answer.ttl.is_some());
+    assert_eq!((expect.authority.wanted.len(), expect.additional.wanted.len()), (1, 1));
+    assert_eq!((expect.flags.to_string(), expect.forbidden_flags.to_string()), ("aa ra".into(), "tc".into()));
+    assert_eq!((expect.serial, expect.expire), (Some(u32::MAX), Some(3_600)));
+    assert_eq!(expect.signatures.map(|s| (s.must_last, s.should_last)), Some((86_400, 259_200)));
+    assert!(expect.nsid.is_some() && expect.latency.should.is_some() && expect.latency.must.is_some());
+    assert_eq!(dns.spacing(), Duration::from_millis(100));
+    assert!(dns.tcp_too);
+
+    let config = good(&pool("", "expect_empty = \"expected\"\nedns = true", ""));
+    let dns = &only(&config).1.check.dns;
+    assert_eq!((dns.expect.empty, &dns.ask.edns), (Empty::Expected, &Some(Edns::default())));
+    for (check, said) in [
+        ("expect_match = \"(\"", "expect_match: \"(\" is no regular expression"),
+        ("expect_network = \"x\"", "expect_network: \"x\" is no network"),
+        (
+            "expect_fit = \"most\"",
+            "expect_fit = \"most\" is unknown; write one of \"any\", \"all\", \"exact\"",
+        ),
+        ("answer_count = \"4..2\"", "answer_count: \"4..2\" is no range"),
+        ("expect_authority = \"ns1.test\"", "expect_authority: \"ns1.test\" is no record"),
+        ("expect_flags = \"qr\"", "expect_flags: \"qr\" is no flag"),
+        ("latency_warn = \"2s\"\nlatency_max = \"1s\"", "latency_warn is not below latency_max"),
+        ("expect_empty = \"passes\"\nexpect_match = \"x\"", "expect_empty does not go with expected answers"),
+    ] {
+        let mistakes = bad(&pool("", check, ""));
+        assert!(mistakes.len() == 1 && mistakes[0].contains(said), "{check}: {mistakes:?}");
+    }
 }

@@ -1,0 +1,235 @@
+//! The keys of `[virtual_server.check.dns]` beside question, answer and rhythm: how it is asked, what else must come back.
+//!
+//! Owns one list of these keys, from which the reading and the overlaying follow, so that no key can be read and then
+//! forgotten. The syntax of values is `checker_core`'s.
+
+use std::time::Duration;
+
+use checker_core::dns::{
+    Bounds, DnsCheck, Edns, Empty, ExpectedAnswer, Fit, Flags, PaddingBlock, Pattern, Prefix, Rcode,
+    RcodeSet, Records, Signatures, Timeout, Wanted,
+};
+
+use super::super::book::{Book, Place};
+use super::super::table::{At, Given, Table};
+use super::{noted, parsed};
+
+const MONTH: Duration = Duration::from_secs(31 * 86_400);
+const SERVER_MILLISECOND: Duration = Duration::from_millis(1);
+
+macro_rules! more {
+    ($($key:ident: $kind:ty = $read:expr;)+) => {
+        /// These keys as far as they were written.
+        #[derive(Debug, Clone)]
+        pub(super) struct More {
+            $($key: Given<$kind>,)+
+        }
+
+        impl More {
+            /// Reads them.
+            pub(super) fn read(book: &mut Book<'_>, table: &Table<'_>) -> Self {
+                $(let $key = {
+                    let read: fn(&mut Book<'_>, &Table<'_>, &'static str) -> Given<$kind> = $read;
+                    read(book, table, stringify!($key))
+                };)+
+                Self { $($key,)+ }
+            }
+
+            /// These, with what they leave out from `base`.
+            pub(super) fn or_else(self, base: Self) -> Self {
+                Self { $($key: self.$key.or_else(base.$key),)+ }
+            }
+
+            /// Whether one of them is wrong, which has been noted.
+            fn is_wrong(&self) -> bool {
+                false $(|| matches!(self.$key, Given::Wrong))+
+            }
+        }
+    };
+}
+
+more! {
+    recursion: bool = |book, table, key| table.switch(book, key);
+    checking_disabled: bool = |book, table, key| table.switch(book, key);
+    authentic_data: bool = |book, table, key| table.switch(book, key);
+    mixed_case: bool = |book, table, key| table.switch(book, key);
+    edns: bool = |book, table, key| table.switch(book, key);
+    edns_size: u32 = |book, table, key| table.number(book, key, 512..=65_535);
+    dnssec_ok: bool = |book, table, key| table.switch(book, key);
+    cookie: bool = |book, table, key| table.switch(book, key);
+    client_subnet: Prefix = |book, table, key| word(book, table, key, "client_subnet = \"192.0.2.0/24\"");
+    padding: u32 = |book, table, key| table.number(book, key, 1..=u32::from(PaddingBlock::MAX));
+    forbid_rcode: Vec<Rcode> = |book, table, key| words(book, table, key, "forbid_rcode = [\"SERVFAIL\"]");
+    expect_match: Vec<Pattern> = |book, table, key| words(book, table, key, "expect_match = [\"^192[.]\"]");
+    expect_network: Vec<Prefix> = |book, table, key| words(book, table, key, "expect_network = [\"192.0.2.0/24\"]");
+    expect_fit: Fit = |book, table, key| {
+        choice(book, table, key, &[("any", Fit::Any), ("all", Fit::All), ("exact", Fit::Exact)])
+    };
+    expect_empty: Empty = |book, table, key| {
+        choice(book, table, key, &[("fails", Empty::Fails), ("passes", Empty::Passes), ("expected", Empty::Expected)])
+    };
+    answer_count: Bounds<u32> = |book, table, key| word(book, table, key, "answer_count = \"1..4\"");
+    answer_ttl: Bounds<u32> = |book, table, key| word(book, table, key, "answer_ttl = \"30..\"");
+    expect_authority: Vec<Wanted> = |book, table, key| records(book, table, key);
+    expect_additional: Vec<Wanted> = |book, table, key| records(book, table, key);
+    expect_flags: Vec<Flags> = |book, table, key| words(book, table, key, "expect_flags = [\"aa\"]");
+    forbid_flags: Vec<Flags> = |book, table, key| words(book, table, key, "forbid_flags = [\"tc\"]");
+    min_serial: u32 = |book, table, key| table.number(book, key, 0..=u32::MAX);
+    signatures_last: Duration = |book, table, key| table.duration(book, key, Duration::ZERO..=MONTH, "1d");
+    signatures_warn: Duration = |book, table, key| table.duration(book, key, Duration::ZERO..=MONTH, "3d");
+    expect_nsid: Pattern = |book, table, key| word(book, table, key, "expect_nsid = \"^ns1$\"");
+    zone_expiry: Duration = |book, table, key| table.duration(book, key, Duration::from_secs(1)..=MONTH, "1d");
+    latency_warn: Duration = |book, table, key| table.duration(book, key, SERVER_MILLISECOND..=Timeout::MAX, "50ms");
+    latency_max: Duration = |book, table, key| table.duration(book, key, SERVER_MILLISECOND..=Timeout::MAX, "500ms");
+    try_timeout: Duration = |book, table, key| table.duration(book, key, Timeout::MIN..=Timeout::MAX, "200ms");
+}
+
+/// One text in a syntax of `checker_core`.
+fn word<T: std::str::FromStr<Err: std::fmt::Display>>(
+    book: &mut Book<'_>,
+    table: &Table<'_>,
+    key: &'static str,
+    example: &str,
+) -> Given<T> {
+    table.text(book, key, example).convert(|text, at| parsed(book, key, text, at, &[]))
+}
+
+/// A list of them, or one alone.
+fn words<T: std::str::FromStr<Err: std::fmt::Display>>(
+    book: &mut Book<'_>,
+    table: &Table<'_>,
+    key: &'static str,
+    example: &str,
+) -> Given<Vec<T>> {
+    let texts: Given<Vec<At<&str>>> = table.texts(book, key, true, example);
+    texts.convert(|words, _| {
+        // All are looked at before the first bad one makes the list wrong.
+        let read: Vec<Option<T>> =
+            words.into_iter().map(|(text, at)| parsed(book, key, text, at, &[])).collect();
+        read.into_iter().collect()
+    })
+}
+
+/// One of a few words.
+fn choice<T: Copy>(
+    book: &mut Book<'_>,
+    table: &Table<'_>,
+    key: &'static str,
+    choices: &[(&'static str, T)],
+) -> Given<T> {
+    let example = format!("{key} = \"{}\"", choices.first().map_or("", |(word, _)| word));
+    table.text(book, key, &example).convert(|text, at| {
+        let found = choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        found.or_else(|| {
+            let all: Vec<String> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
+            noted(book, at, format!("{key} = {text:?} is unknown; write one of {}", all.join(", ")))
+        })
+    })
+}
+
+/// Records of any type: `"NS ns1.test"`.
+fn records(book: &mut Book<'_>, table: &Table<'_>, key: &'static str) -> Given<Vec<Wanted>> {
+    let texts = table.texts(book, key, true, &format!("{key} = [\"NS ns1.test\"]"));
+    texts.convert(|words, _| {
+        let read: Vec<Option<Wanted>> =
+            words.into_iter().map(|(text, at)| record(book, key, text, at)).collect();
+        read.into_iter().collect()
+    })
+}
+
+fn record(book: &mut Book<'_>, key: &'static str, text: &str, at: Place) -> Option<Wanted> {
+    let Some((rtype, data)) = text.trim().split_once(' ') else {
+        return noted(
+            book,
+            at,
+            format!("{key}: {text:?} is no record; write type and data, as in \"NS ns1.test\""),
+        );
+    };
+    let rtype = parsed(book, key, rtype, at, &[])?;
+    match ExpectedAnswer::parse(data, rtype) {
+        Ok(answer) => Some(Wanted::Data(answer)),
+        Err(error) => noted(book, at, format!("{key}: {error}")),
+    }
+}
+
+impl More {
+    /// Writes them into a check; `None` when one is wrong, which has been noted.
+    pub(super) fn apply(self, book: &mut Book<'_>, dns: &mut DnsCheck) -> Option<()> {
+        if self.is_wrong() {
+            return None;
+        }
+        if let (Given::Good(warn, at), Given::Good(max, _)) = (self.latency_warn, self.latency_max)
+            && warn >= max
+        {
+            return noted(
+                book,
+                at,
+                "latency_warn is not below latency_max, so it would never be seen; make it less",
+            );
+        }
+        let edns = self.edns()?;
+        let ask = &mut dns.ask;
+        ask.recursion_desired = self.recursion.or(true)?;
+        ask.checking_disabled = self.checking_disabled.or(false)?;
+        ask.authentic_data = self.authentic_data.or(false)?;
+        ask.mixed_case = self.mixed_case.or(false)?;
+        ask.edns = edns;
+        let expect = &mut dns.expect;
+        expect.forbidden_rcodes = RcodeSet::from_iter(self.forbid_rcode.or(Vec::new())?);
+        expect.answer.wanted.extend(self.expect_match.or(Vec::new())?.into_iter().map(Wanted::Pattern));
+        expect.answer.wanted.extend(self.expect_network.or(Vec::new())?.into_iter().map(Wanted::Network));
+        expect.answer.fit = self.expect_fit.or(Fit::Any)?;
+        expect.answer.count = self.answer_count.good();
+        expect.answer.ttl = self.answer_ttl.good();
+        if let Given::Good(empty, at) = self.expect_empty {
+            if empty != Empty::Fails && !expect.answer.wanted.is_empty() {
+                return noted(book, at, "expect_empty does not go with expected answers; remove one of them");
+            }
+            expect.empty = empty;
+        }
+        let section = |wanted| Records { wanted, fit: Fit::All, ..Records::default() };
+        expect.authority = section(self.expect_authority.or(Vec::new())?);
+        expect.additional = section(self.expect_additional.or(Vec::new())?);
+        expect.flags = self.expect_flags.or(Vec::new())?.into_iter().collect();
+        expect.forbidden_flags = self.forbid_flags.or(Vec::new())?.into_iter().collect();
+        expect.serial = self.min_serial.good();
+        let seconds = |span: Duration| u32::try_from(span.as_secs()).unwrap_or(u32::MAX);
+        expect.signatures = match (self.signatures_last.good(), self.signatures_warn.good()) {
+            (None, None) => None,
+            (last, warn) => Some(Signatures {
+                must_last: seconds(last.unwrap_or_default()),
+                should_last: seconds(warn.unwrap_or_default()),
+            }),
+        };
+        expect.nsid = self.expect_nsid.good();
+        expect.expire = self.zone_expiry.good().map(seconds);
+        let at_most = |max| Bounds { min: None, max: Some(max), inverted: false };
+        expect.latency.should = self.latency_warn.good().map(at_most);
+        expect.latency.must = self.latency_max.good().map(at_most);
+        dns.try_timeout = self.try_timeout.good().and_then(|span| Timeout::new(span).ok());
+        Some(())
+    }
+
+    /// EDNS, if a key asks for it or needs it.
+    fn edns(&self) -> Option<Option<Edns>> {
+        let plain = Edns::default();
+        let edns = Edns {
+            size: self.edns_size.or(u32::from(plain.size)).and_then(|size| u16::try_from(size).ok())?,
+            dnssec_ok: self.dnssec_ok.or(false)?
+                || matches!(self.signatures_last, Given::Good(..))
+                || matches!(self.signatures_warn, Given::Good(..)),
+            nsid: matches!(self.expect_nsid, Given::Good(..)),
+            expire: matches!(self.zone_expiry, Given::Good(..)),
+            cookie: self.cookie.or(false)?,
+            subnet: self.client_subnet.good(),
+            padding: self
+                .padding
+                .good()
+                .and_then(|block| u16::try_from(block).ok())
+                .and_then(PaddingBlock::new),
+            ..plain.clone()
+        };
+        let asked = self.edns.or(false)? || matches!(self.edns_size, Given::Good(..));
+        Some((asked || edns != plain).then_some(edns))
+    }
+}
