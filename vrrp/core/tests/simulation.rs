@@ -2,8 +2,9 @@
 //! pauses, crashes, restarts, link and tracker faults, clocks that run apart. Trouble and calm take turns.
 //!
 //! Checked after every step: no router is Active without holding its addresses, none holds them without being Active,
-//! members of a sync group are Active together. Checked in each calm, once `3 * interval + skew` is over: each
-//! connected part has exactly one Active router, nobody else holds the addresses, and nothing changes any more.
+//! members of a sync group are Active together, none that was silent for longer than its peers wait speaks first. Checked in each calm, once `3 * interval + skew` is over: each
+//! connected part has exactly one Active router, nobody else holds the addresses, no preempting router is passed over, and nothing
+//! changes any more.
 //!
 //! `VRRP_SIM_SEED=17` plays one seed with a trace; `VRRP_SIM_FIRST` and `VRRP_SIM_SEEDS` choose where to begin and how many.
 
@@ -224,7 +225,28 @@ fn calm(world: &mut World, terms: &Terms, claim_failed: bool) -> Result<(), Stri
     if let Some(transition) = world.transitions.first() {
         return Err(format!("flapping in calm since {:.6}: {transition}", start as f64 / 1e9));
     }
-    check(world, start)
+    check(world, start)?;
+    check_winners(world)
+}
+
+/// No router that preempts leaves the addresses to one of lower priority.
+fn check_winners(world: &World) -> Result<(), String> {
+    for (at, node) in world.nodes.iter().enumerate() {
+        let Some(daemon) = &node.daemon else { continue };
+        let waiting = &daemon.members()[0];
+        if waiting.state() == State::Active || !waiting.config().settings().preempt {
+            continue;
+        }
+        for (other, rival) in world.nodes.iter().enumerate() {
+            let Some(rival) = &rival.daemon else { continue };
+            let active = &rival.members()[0];
+            let same_part = world.network.part[at] == world.network.part[other];
+            if same_part && active.state() == State::Active && active.priority() < waiting.priority() {
+                return Err(format!("node {at} leaves the addresses to node {other} of lower priority"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Each part has exactly one Active router, and the addresses are with it alone.

@@ -31,6 +31,8 @@ pub struct Node {
     /// The daemon; `None` while it does not run.
     pub daemon: Option<SyncGroup>,
     pub leases: Vec<Option<Lease>>,
+    /// When the router spoke last, if it has been Active since.
+    pub spoke: Vec<Option<u64>>,
     pub link_up: Vec<bool>,
     pub stalled_until: Option<u64>,
     /// While stalled, packets wait in the socket; otherwise they are lost (a paused virtual machine).
@@ -55,6 +57,7 @@ impl Node {
             sources,
             daemon: None,
             leases: vec![None; lans],
+            spoke: vec![None; lans],
             link_up: vec![true; lans],
             stalled_until: None,
             socket_keeps: true,

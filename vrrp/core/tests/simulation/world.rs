@@ -42,6 +42,8 @@ pub struct World {
     /// Changes of state since somebody looked.
     pub transitions: Vec<String>,
     pub trace: bool,
+    /// The first thing that was wrong while actions were carried out.
+    wrong: Option<String>,
     queue: BinaryHeap<Reverse<(u64, u64)>>,
     happenings: Vec<Option<Happening>>,
     free: Vec<usize>,
@@ -60,6 +62,7 @@ impl World {
             dice,
             transitions: Vec::new(),
             trace,
+            wrong: None,
             queue: BinaryHeap::new(),
             happenings: Vec::new(),
             free: Vec::new(),
@@ -205,6 +208,7 @@ impl World {
         self.nodes[node].daemon = None;
         self.nodes[node].stalled_until = None;
         self.nodes[node].socket.clear();
+        self.nodes[node].spoke.fill(None);
     }
 
     pub fn stop(&mut self, node: usize) -> Result<(), String> {
@@ -250,6 +254,9 @@ impl World {
                 failed = Some(lan);
             }
         }
+        if let Some(wrong) = self.wrong.take() {
+            return Err(wrong);
+        }
         let told = &mut self.nodes[node];
         for (lan, router) in daemon.members().iter().enumerate() {
             let holds = told.leases[lan].is_some_and(|lease| lease.end > now);
@@ -276,7 +283,15 @@ impl World {
             Some(Lease { given: now, end: node.true_time(node.clock(now) + lifetime) })
         };
         match action {
-            Action::SendAdvert { priority } => self.send(node, lan, daemon, priority),
+            Action::SendAdvert { priority } => {
+                let silent = doer.spoke[lan].replace(now).map_or(0, |last| now - last);
+                // Three intervals and a bit: by then others may have taken over.
+                let patience = doer.configs[lan].interval().span().as_nanos() as u64 * 302 / 100;
+                if priority > 0 && silent > patience + 8_000_000 {
+                    self.wrong = Some(format!("node {node} spoke first after {silent} ns of silence"));
+                }
+                self.send(node, lan, daemon, priority);
+            }
             Action::ClaimAddresses { .. } if doer.failing_claims > 0 => {
                 doer.failing_claims -= 1;
                 return true;
@@ -298,6 +313,7 @@ impl World {
                     println!("{text}");
                 }
                 if matches!(event, Event::StateChanged { .. }) {
+                    self.nodes[node].spoke[lan] = None;
                     self.transitions.push(text);
                 }
             }

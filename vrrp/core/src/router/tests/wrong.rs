@@ -6,7 +6,8 @@ use super::bed::*;
 use super::table::centiseconds;
 use crate::RouterSettings;
 use crate::codec::{
-    Authentication, ChecksumForm, Datagram, Family, Rejection, Secret, Version, multicast_group,
+    Authentication, ChecksumForm, Datagram, Family, Ipv4Header, Outgoing, Rejection, Secret, Version,
+    multicast_group,
 };
 use crate::router::{Deadline, Input, State};
 
@@ -175,4 +176,48 @@ fn the_longest_interval_is_reported_as_limited() {
     let done = bed.hear_with(HIGH, 150, |advert| advert.interval = centiseconds(4095));
     assert_eq!(done, "odd:IntervalLimited");
     assert_eq!(bed.router.status().active_interval, centiseconds(1000));
+}
+
+#[test]
+fn an_authentication_header_is_checked_with_the_packet_around_it() {
+    let key = |text: &[u8]| Authentication::Header(Secret::new(text).unwrap());
+    let ours = RouterSettings { version: Version::V2, authentication: key(b"s3cr3tXY"), ..settings() };
+    let mut bed = Bed::backup(ours);
+    let header = Ipv4Header { identification: 9, ttl: 255, sequence: 1 };
+    for (secret, left) in [(b"s3cr3tXZ", 3_599_375), (b"s3cr3tXY", 3_609_375)] {
+        bed.wait(ms(10.0));
+        let authentication = key(secret);
+        let mut packet = Vec::new();
+        let like_ours = bed.router.outgoing(150, group()).unwrap();
+        let sent = Outgoing { source: HIGH, authentication: &authentication, ..like_ours };
+        sent.ipv4_packet(header, &mut packet).unwrap();
+        bed.tell(Input::DatagramReceived(Datagram::from_ipv4(&packet).unwrap()));
+        assert_eq!(bed.left(Deadline::ActiveDown), Some(left));
+    }
+    assert_eq!(counted(&bed, "ah_digest"), 1);
+    // Without a header there is nothing to check.
+    let plain = advert();
+    bed.tell(Input::DatagramReceived(datagram(HIGH, group(), &plain)));
+    assert_eq!(counted(&bed, "version_mismatch"), 1);
+}
+
+#[test]
+fn version_2_over_ipv6_is_discarded() {
+    let address = |text: &str| text.parse::<IpAddr>().unwrap();
+    let six = RouterSettings::new(51, vec![address("fe80::5e:51"), address("fd91::100")]);
+    let mut bed = Bed::new(six);
+    bed.tell(Input::LinkWentUp { source: address("fe80::1") });
+    bed.tell(Input::Started { held: None });
+    let deadline = bed.router.deadline();
+    let destination = multicast_group(Family::Ipv6);
+    for (version, code) in [(Version::V2, "version_for_family"), (Version::V3, "hop_limit")] {
+        let mut packet = Vec::new();
+        let like_ours = bed.router.outgoing(150, destination).unwrap();
+        Outgoing { version, source: address("fe80::2"), ..like_ours }.message(&mut packet).unwrap();
+        let hop_limit = if version == Version::V2 { 255 } else { 254 };
+        let received = Datagram { hop_limit, ..datagram(address("fe80::2"), destination, &packet) };
+        bed.tell(Input::DatagramReceived(received));
+        assert_eq!(counted(&bed, code), 1);
+        assert_eq!(bed.router.deadline(), deadline);
+    }
 }
