@@ -23,6 +23,8 @@ use crate::saver::Saver;
 const PAUSE: Duration = Duration::from_secs(1);
 /// The same when a verdict, a table or an event changed: whoever is killed next must come back to what was last known.
 const URGENT_PAUSE: Duration = Duration::from_millis(50);
+/// The most that such a change waits because former writes took long.
+const URGENT_MOST: Duration = Duration::from_millis(250);
 /// The same when nothing but signs of life came.
 const IDLE_PAUSE: Duration = Duration::from_secs(10);
 /// A write may cost this share of the time: one in so many.
@@ -301,10 +303,10 @@ impl Hub {
 fn due(last: Option<Written>, urgency: Urgency, failures: u32) -> Instant {
     let Some(Written { at, pause }) = last else { return Instant::now() };
     let least = match urgency {
-        Urgency::Idle => IDLE_PAUSE,
-        Urgency::Soon => PAUSE,
-        Urgency::Now => URGENT_PAUSE,
+        Urgency::Idle => IDLE_PAUSE.max(pause.min(RETRY)),
+        Urgency::Soon => PAUSE.max(pause.min(RETRY)),
+        Urgency::Now => URGENT_PAUSE.max(pause.min(URGENT_MOST)),
     };
     let retry = if failures == 0 { Duration::ZERO } else { (PAUSE * (1 << failures.min(5))).min(RETRY) };
-    at + least.max(pause.min(RETRY)).max(retry)
+    at + least.max(retry)
 }
