@@ -1,5 +1,6 @@
 //! Daemons come and go, in any order and for any time: clients and the kernel's table do not notice.
 
+use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,9 @@ use holdfast_tests::bed::{Bed, SOON, Timing};
 use holdfast_tests::harness::{Case, note};
 use holdfast_tests::holdfast::Daemon;
 use holdfast_tests::network::VIP;
+use holdfast_tests::patience::wait_for;
 use holdfast_tests::witness::Witness;
+use serde_json::Value;
 
 use crate::{bad_of_next, client};
 
@@ -25,7 +28,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "every_order_of_starting_gives_the_same_table", run: orders_of_starting },
     Case { name: "a_clean_stop_leaves_the_table", run: clean_stop },
     Case { name: "a_sick_server_is_not_readmitted_by_restarts", run: sick_stays_out },
-    Case { name: "everything_killed_at_the_moment_of_an_ejection", run: killed_at_ejection },
+    Case { name: "everything_killed_right_after_an_ejection", run: killed_at_ejection },
     Case { name: "a_hung_agent_holds_up_nobody", run: hung_agent },
 ];
 
@@ -170,7 +173,7 @@ fn sick_stays_out(bed: &mut Bed) -> Result<()> {
     witness.finish()
 }
 
-/// The least time to remember anything: as soon as the server has left the table, all daemons are killed.
+/// The least time to remember anything: a changed verdict is on disk within a second, and then all daemons are killed.
 fn killed_at_ejection(bed: &mut Bed) -> Result<()> {
     bed.start_holdfast(&Timing::QUICK)?;
     let witness = Witness::start(&bed.network.director)?;
@@ -178,6 +181,12 @@ fn killed_at_ejection(bed: &mut Bed) -> Result<()> {
         let (name, real) = (format!("dns{}", number + 1), bed.address(number)?);
         bed.server(number)?.0.kill()?;
         bed.table_when(&format!("{name} is out of the table"), SOON, |table| table.lacks(VIP.into(), real))?;
+        let limit = Duration::from_secs(1) + bed.stalls.worst();
+        wait_for(&format!("the state file knows that {name} is down"), limit, || {
+            let state: Value = serde_json::from_slice(&fs::read(bed.holdfast.state())?)?;
+            let verdict = &state["checkd"]["items"][format!("resolver/{name}")]["verdict"];
+            Ok((verdict == "down").then_some(()))
+        })?;
         let from = Instant::now();
         for daemon in Daemon::ALL {
             bed.holdfast.kill(daemon)?;
