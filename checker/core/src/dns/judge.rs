@@ -13,7 +13,7 @@ use std::fmt;
 
 use super::ask::Flags;
 use super::check::{DnsCheck, Question};
-use super::kind::Rcode;
+use super::kind::{Rcode, RecordType};
 use super::options::Options;
 use super::query;
 use super::reply::{Asked, HEADER, Reply};
@@ -170,6 +170,10 @@ fn judge_reply(
         let mut detail = format!("answered {rcode}, expected {}", expect.rcodes_in_words());
         if let (Err(error), false) = (walked, reply.header.truncated()) {
             detail.push_str(&format!("; the reply is malformed, too: {error}"));
+        }
+        let options = reply.records().map_while(Result::ok).any(|record| record.rtype == RecordType::OPT);
+        if rcode == Rcode::FORMERR && check.ask.edns.is_some() && !options {
+            detail.push_str("; it may not know EDNS");
         }
         return Ok(Judgement::failed(rcode_cause(rcode), detail));
     }
