@@ -29,8 +29,8 @@ pub enum NameError {
     /// Not `VIRTUAL_SERVER/REAL_SERVER`.
     #[error("{0:?} is not of the form VIRTUAL_SERVER/REAL_SERVER")]
     NotAPair(String),
-    /// Not `udp` or `tcp`.
-    #[error("{0:?} is not a protocol: udp or tcp")]
+    /// Not `udp`, `tcp` or `sctp`.
+    #[error("{0:?} is not a protocol: udp, tcp or sctp")]
     Protocol(String),
     /// Not `PROTOCOL/ADDRESS:PORT`.
     #[error("{0:?} is not of the form udp/ADDRESS:PORT or tcp/ADDRESS:PORT")]
@@ -104,15 +104,18 @@ pub enum Protocol {
     Tcp,
     /// UDP, IP protocol 17.
     Udp,
+    /// SCTP, IP protocol 132.
+    Sctp,
 }
 
 impl Protocol {
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp` or `sctp`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::Sctp => "sctp",
         }
     }
 }
@@ -124,6 +127,7 @@ impl FromStr for Protocol {
         match text {
             "tcp" => Ok(Self::Tcp),
             "udp" => Ok(Self::Udp),
+            "sctp" => Ok(Self::Sctp),
             other => Err(NameError::Protocol(other.chars().take(NAME_MAX).collect())),
         }
     }

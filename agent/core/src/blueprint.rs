@@ -4,15 +4,21 @@
 //! the kernel could not hold is found here, before anything runs. It knows nothing of verdicts: that is [`crate::plan`].
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use agent_api::config::{
-    Adopt, Config, Forwarding, RealServer, Scheduling, Service as ConfiguredService, VirtualServer,
+    Adopt, Checksum, Config, Engine, Forwarding, RealServer, Scheduling, Service as ConfiguredService,
+    Tunnel, VirtualServer,
 };
 use agent_api::{Name, Protocol, RealServerId, ServiceAddress};
 use agent_ipvs::{
-    Destination, DestinationKey, Flags, Granularity, Persistence, Scheduler, Service, ServiceKey, ValueError,
-    Weight,
+    Destination, DestinationKey, Encapsulation, Flags, Granularity, Persistence, PersistenceEngine,
+    Scheduler, Service, ServiceKey, Thresholds, ValueError, Weight,
 };
+use jiff::SignedDuration;
+
+#[cfg(test)]
+mod tests;
 
 /// A part of the configuration that the kernel could not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +37,10 @@ pub struct Blueprint {
     pub pools: Vec<Pool>,
     /// What becomes of services that are in no pool.
     pub adopt: Adopt,
+    /// How long services of others are left before all are claimed.
+    pub exclusive_grace: SignedDuration,
+    /// How long the connections of a drained real server may last; absent: as long as they want.
+    pub drain_deadline: Option<SignedDuration>,
 }
 
 /// One virtual server: its kernel services and who may serve them.
@@ -67,7 +77,22 @@ impl Blueprint {
             pool(virtual_server)
                 .map_err(|source| BlueprintError { virtual_server: virtual_server.name.clone(), source })
         });
-        Ok(Self { pools: pools.collect::<Result<_, _>>()?, adopt: config.lvs.adopt })
+        let lasting = |length: Duration| SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
+        Ok(Self {
+            pools: pools.collect::<Result<_, _>>()?,
+            adopt: config.lvs.adopt,
+            exclusive_grace: lasting(config.lvs.exclusive_grace),
+            drain_deadline: config.lvs.drain_deadline.map(lasting),
+        })
+    }
+
+    /// What the kernel will do and hardly anybody means, a line each.
+    #[must_use]
+    pub fn doubts(&self) -> Vec<String> {
+        self.pools
+            .iter()
+            .flat_map(|pool| pool.services.iter().flat_map(|one| doubts(&pool.name, one)))
+            .collect()
     }
 }
 
@@ -79,6 +104,7 @@ pub fn service_key(service: ServiceAddress) -> Result<ServiceKey, ValueError> {
     let protocol = match service.protocol {
         Protocol::Tcp => agent_ipvs::Protocol::Tcp,
         Protocol::Udp => agent_ipvs::Protocol::Udp,
+        Protocol::Sctp => agent_ipvs::Protocol::Sctp,
     };
     ServiceKey::new(protocol, service.address.ip(), service.address.port())
 }
@@ -90,7 +116,8 @@ pub fn service_address(key: &ServiceKey) -> Option<ServiceAddress> {
     let protocol = match protocol {
         agent_ipvs::Protocol::Tcp => Protocol::Tcp,
         agent_ipvs::Protocol::Udp => Protocol::Udp,
-        _ => return None,
+        agent_ipvs::Protocol::Sctp => Protocol::Sctp,
+        agent_ipvs::Protocol::Other(_) => return None,
     };
     Some(ServiceAddress { protocol, address: (address, port).into() })
 }
@@ -140,6 +167,10 @@ fn service(address: ServiceAddress, scheduling: &Scheduling) -> Result<Service, 
         };
         let seconds = u32::try_from(persistence.timeout.as_secs()).unwrap_or(u32::MAX);
         service.set_persistence(Some(Persistence::new(seconds, granularity)?))?;
+        service.engine = match persistence.engine {
+            Some(Engine::Sip) => Some(PersistenceEngine::new("sip")?),
+            None => None,
+        };
     }
     Ok(service)
 }
@@ -148,9 +179,53 @@ fn destination(real_server: &RealServer, service: ConfiguredService) -> Result<D
     let target = real_server.destination(service);
     let forwarding = match real_server.forwarding {
         Forwarding::Direct => agent_ipvs::Forwarding::Direct,
-        Forwarding::Tunnel => agent_ipvs::Forwarding::TUNNEL,
+        Forwarding::Tunnel => agent_ipvs::Forwarding::Tunnel(encapsulation(real_server.tunnel)),
         Forwarding::Nat => agent_ipvs::Forwarding::Masquerade,
     };
     let key = DestinationKey::new(target.ip(), target.port());
-    Ok(Destination::new(key, forwarding, Weight::new(real_server.weight)?))
+    let thresholds = Thresholds::new(real_server.upper_threshold, real_server.lower_threshold)?;
+    Ok(Destination { thresholds, ..Destination::new(key, forwarding, Weight::new(real_server.weight)?) })
+}
+
+fn encapsulation(tunnel: Tunnel) -> Encapsulation {
+    let kernels = |checksum| match checksum {
+        Checksum::None => agent_ipvs::Checksum::None,
+        Checksum::Full => agent_ipvs::Checksum::Full,
+        Checksum::Remote => agent_ipvs::Checksum::Remote,
+    };
+    match tunnel {
+        Tunnel::Ipip => Encapsulation::Ipip,
+        Tunnel::Gue { port, checksum } => Encapsulation::Gue { port, checksum: kernels(checksum) },
+        Tunnel::Gre { checksum } => Encapsulation::Gre { checksum: kernels(checksum) },
+    }
+}
+
+/// What one service of a pool will do and hardly anybody means.
+fn doubts(pool: &Name, service: &Service) -> Vec<String> {
+    /// They choose by the number of connections, of which there are none with one-packet scheduling.
+    const COUNTING: [&str; 7] = ["lc", "wlc", "lblc", "lblcr", "sed", "nq", "ovf"];
+    let scheduler = service.scheduler.as_str();
+    let one_packet = service.flags.contains(Flags::ONE_PACKET);
+    let mut doubts = Vec::new();
+    if one_packet && COUNTING.contains(&scheduler) {
+        doubts.push(format!(
+            "{pool}: one_packet leaves no connections to count, so scheduler {scheduler:?} always chooses alike for {}; take \
+             \"rr\", \"wrr\" or \"mh\"",
+            service.key()
+        ));
+    }
+    if one_packet && service.persistence().is_some() {
+        doubts.push(format!(
+            "{pool}: one_packet and persistence together keep a client on its server for {}, so nothing is gained; remove one",
+            service.key()
+        ));
+    }
+    if matches!(scheduler, "sh" | "mh") && !service.flags.contains(Flags::SCHEDULER_1) {
+        doubts.push(format!(
+            "{pool}: without \"{scheduler}-fallback\" in scheduler_flags the clients of a drained or overloaded server are \
+             refused by {}",
+            service.key()
+        ));
+    }
+    doubts
 }

@@ -122,14 +122,14 @@ pub(super) fn service(text: &str) -> Result<Service, String> {
             (_, Ok(lowered)) => {
                 format!("service {shown} is in capitals; write \"{lowered}/{}\"", brief(port))
             }
-            _ => format!("service {shown}: the protocol is udp or tcp; {wanted}"),
+            _ => format!("service {shown}: the protocol is udp, tcp or sctp; {wanted}"),
         });
     };
     if !port.is_empty() && !port.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(format!("service {shown}: the port is a number from 1 to 65535, not a name; {wanted}"));
+        return Err(format!("service {shown}: the port is a number from 0 to 65535, not a name; {wanted}"));
     }
     match port.parse::<u16>() {
-        Ok(port) if port > 0 => Ok(Service { protocol, port }),
-        _ => Err(format!("service {shown}: the port is a number from 1 to 65535; {wanted}")),
+        Ok(port) => Ok(Service { protocol, port }),
+        Err(_) => Err(format!("service {shown}: the port is a number from 0 to 65535; {wanted}")),
     }
 }

@@ -37,8 +37,24 @@ pub(super) const FILE: Kind = Kind {
 pub(super) const LVS: Kind = Kind {
     header: "[lvs]",
     example: "[lvs]",
-    keys: &["adopt", "interval"],
+    keys: &["adopt", "exclusive_grace", "interval", "sysctls", "drain_deadline", "timeouts", "sync"],
     not_yet: &[("on_exit", "remove it; the kernel's table always stays when a daemon ends")],
+};
+
+/// `[lvs.timeouts]`.
+pub(super) const TIMEOUTS: Kind = Kind {
+    header: "[lvs.timeouts]",
+    example: "[lvs.timeouts]",
+    keys: &["tcp", "tcp_fin", "udp"],
+    not_yet: &[],
+};
+
+/// `[lvs.sync]`.
+pub(super) const SYNC: Kind = Kind {
+    header: "[lvs.sync]",
+    example: "[lvs.sync]",
+    keys: &["role", "interface", "id", "group", "port", "ttl", "max_length"],
+    not_yet: &[],
 };
 
 /// `[status]`.
@@ -54,6 +70,7 @@ pub(super) const VIRTUAL_SERVER: Kind = Kind {
         "address",
         "services",
         "forwarding",
+        "tunnel",
         "scheduler",
         "scheduler_flags",
         "one_packet",
@@ -71,7 +88,15 @@ pub(super) const VIRTUAL_SERVER: Kind = Kind {
 pub(super) const PERSISTENCE: Kind = Kind {
     header: "persistence",
     example: "persistence = { timeout = \"5m\" }",
-    keys: &["timeout", "prefix"],
+    keys: &["timeout", "prefix", "engine"],
+    not_yet: &[],
+};
+
+/// `tunnel = { … }`.
+pub(super) const TUNNEL: Kind = Kind {
+    header: "tunnel",
+    example: "tunnel = { type = \"gre\" }",
+    keys: &["type", "port", "checksum"],
     not_yet: &[],
 };
 
@@ -79,7 +104,18 @@ pub(super) const PERSISTENCE: Kind = Kind {
 pub(super) const REAL_SERVER: Kind = Kind {
     header: "[[virtual_server.real_server]]",
     example: "[[virtual_server.real_server]]",
-    keys: &["name", "address", "port", "weight", "forwarding", "probe_source", "check"],
+    keys: &[
+        "name",
+        "address",
+        "port",
+        "weight",
+        "upper_threshold",
+        "lower_threshold",
+        "forwarding",
+        "tunnel",
+        "probe_source",
+        "check",
+    ],
     not_yet: &[],
 };
 
@@ -143,6 +179,7 @@ pub(super) const DNS: Kind = Kind {
     not_yet: &[],
 };
 
-/// Every kind, to tell where a misplaced key belongs.
+/// The kinds whose keys tell where a misplaced one belongs; those of `[lvs.timeouts]`, `[lvs.sync]`
+/// and `tunnel` are too common words.
 pub(super) const ALL: [&Kind; 8] =
     [&FILE, &LVS, &STATUS, &VIRTUAL_SERVER, &PERSISTENCE, &REAL_SERVER, &CHECK, &DNS];

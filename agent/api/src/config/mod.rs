@@ -9,6 +9,7 @@ mod book;
 mod check;
 mod duration;
 mod keys;
+mod lvs;
 mod raw;
 mod real_server;
 mod scheduling;
@@ -19,9 +20,11 @@ mod syntax;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use checker_core::dns::DnsCheck;
@@ -29,6 +32,7 @@ use checker_core::dns::DnsCheck;
 use crate::id::{Name, Protocol, RealServerId, ServiceAddress};
 
 pub use duration::{DurationError, format_duration, parse_duration};
+pub use lvs::{Adopt, Lvs, SyncDaemon, SyncRoles, Sysctls, Timeouts};
 pub use raw::{includes, parse};
 pub use suggest::nearest;
 
@@ -112,21 +116,6 @@ impl Config {
     }
 }
 
-/// `[lvs]`: how `lvsd` treats the kernel's table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lvs {
-    /// `adopt`: what becomes of services that are not in the configuration.
-    pub adopt: Adopt,
-    /// `interval`: how often the kernel's table is read and compared. Default 1 s, 100 ms to 5 s.
-    pub interval: Duration,
-}
-
-impl Default for Lvs {
-    fn default() -> Self {
-        Self { adopt: Adopt::Named, interval: Duration::from_secs(1) }
-    }
-}
-
 /// `[status]`: the page of `statusd`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
@@ -140,16 +129,6 @@ impl Default for Status {
     fn default() -> Self {
         Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9530)), title: "Holdfast".to_owned() }
     }
-}
-
-/// What becomes of services in the kernel that are not in the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Adopt {
-    /// `"named"`: they are left alone, unless a former configuration of ours made them.
-    #[default]
-    Named,
-    /// `"exclusive"`: they are removed.
-    Exclusive,
 }
 
 /// One `[[virtual_server]]`.
@@ -196,9 +175,9 @@ impl VirtualServer {
 /// One of `services`, `"udp/53"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Service {
-    /// UDP or TCP.
+    /// UDP, TCP or SCTP.
     pub protocol: Protocol,
-    /// The port clients use, 1 to 65535.
+    /// The port clients use; 0 is every port, which needs persistence.
     pub port: u16,
 }
 
@@ -223,6 +202,15 @@ pub struct Persistence {
     pub timeout: Duration,
     /// Clients of one network of this prefix length stay together. Default 32 or 128.
     pub prefix: u8,
+    /// `engine`: what recognises a client beside its address.
+    pub engine: Option<Engine>,
+}
+
+/// `engine`: what recognises a client when its address does not (`struct ip_vs_pe` in the kernel).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// `"sip"`: the Call-ID of SIP over UDP.
+    Sip,
 }
 
 /// `forwarding`: how packets reach a real server.
@@ -248,6 +236,38 @@ impl Forwarding {
     }
 }
 
+/// `tunnel = { type = "gue", port = 6080, checksum = "remote" }`: how a packet is wrapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tunnel {
+    /// `"ipip"`: IP in IP. The default.
+    #[default]
+    Ipip,
+    /// `"gue"`: generic UDP encapsulation, Linux 5.2 and later.
+    Gue {
+        /// `port`: the UDP port that the real server listens on.
+        port: NonZeroU16,
+        /// `checksum`.
+        checksum: Checksum,
+    },
+    /// `"gre"`: generic routing encapsulation, Linux 5.4 and later.
+    Gre {
+        /// `checksum`; not [`Checksum::Remote`].
+        checksum: Checksum,
+    },
+}
+
+/// `checksum`: what protects a wrapped packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Checksum {
+    /// `"none"`. The default.
+    #[default]
+    None,
+    /// `"full"`: a checksum over the wrapped packet.
+    Full,
+    /// `"remote"`: remote checksum offload, GUE only.
+    Remote,
+}
+
 /// One `[[virtual_server.real_server]]`, with what it inherits filled in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RealServer {
@@ -259,8 +279,15 @@ pub struct RealServer {
     pub port: Option<u16>,
     /// `weight`, 0 to 65535. Default 1.
     pub weight: u32,
+    /// `upper_threshold`: connections at which it gets no new ones; 0 is never. Default 0.
+    pub upper_threshold: u32,
+    /// `lower_threshold`: connections below which it gets new ones again, not above the upper one; 0 is three quarters of
+    /// that. Default 0.
+    pub lower_threshold: u32,
     /// `forwarding`, its own or the virtual server's. Default direct.
     pub forwarding: Forwarding,
+    /// `tunnel`, its own or the virtual server's; means something with [`Forwarding::Tunnel`] only.
+    pub tunnel: Tunnel,
     /// How it is checked.
     pub check: Check,
 }

@@ -1,18 +1,18 @@
 //! From the texts of the configuration to a [`Config`].
 //!
-//! Owns the order of the work and the top level of the file: `include`, `[lvs]`, `[[virtual_server]]`; `[status]` has its own module. Every file is
+//! Owns the order of the work and the top level of the file: `include`, `[[virtual_server]]`; `[lvs]` and `[status]` have their own modules. Every file is
 //! read to its end even when one before it is broken, so that all mistakes come out together.
 
 use std::cell::OnceCell;
-use std::time::Duration;
 
 use super::book::{Book, Place, quoted};
 use super::keys;
+use super::lvs::read_lvs;
 use super::server::{Doubles, virtual_server};
 use super::status::read_status;
 use super::syntax::{Repaired, tree};
 use super::table::{Given, Table};
-use super::{Adopt, Config, Include, Lvs, Mistakes, Source, Status, VirtualServer};
+use super::{Config, Include, Lvs, Mistakes, Source, Status, VirtualServer};
 
 /// Reads the configuration: the main file first, then what it includes, in order.
 ///
@@ -106,33 +106,6 @@ fn include(book: &mut Book<'_>, table: &Table<'_>) -> Vec<Include> {
         }
     }
     patterns
-}
-
-/// Reads `[lvs]`, which may stand in one file only.
-fn read_lvs(book: &mut Book<'_>, table: &Table<'_>, lvs: &mut Option<(Lvs, Place)>) {
-    let Given::Good(table, at) = table.table(book, "lvs", &keys::LVS) else { return };
-    if let Some((_, first)) = lvs {
-        let first = book.name_of(*first);
-        book.wrong(at, format!("[lvs] is there already, at {first}; put all its keys into one"));
-    }
-    let adopt = table.text(book, "adopt", "adopt = \"named\"").convert(|text, at| match text {
-        "named" => Some(Adopt::Named),
-        "exclusive" => Some(Adopt::Exclusive),
-        other => {
-            let remedy = match super::nearest(other, ["named", "exclusive"]) {
-                Some(near) => format!("did you mean {near:?}?"),
-                None => "write \"named\" or \"exclusive\"".to_owned(),
-            };
-            book.wrong(at, format!("unknown adopt {}; {remedy}", quoted(other)));
-            None
-        }
-    });
-    let limits = Duration::from_millis(100)..=Duration::from_secs(5);
-    let default = Lvs::default();
-    let interval = table.duration(book, "interval", limits, "1s").or(default.interval);
-    if let (Some(adopt), Some(interval), None) = (adopt.or(default.adopt), interval, &lvs) {
-        *lvs = Some((Lvs { adopt, interval }, at));
-    }
 }
 
 /// FNV-1a of the checked values, so that comments, order of keys and the spelling of numbers do not matter.

@@ -13,7 +13,8 @@ use super::check::{self, Judged, RawCheck};
 use super::keys;
 use super::server::{forwarding, noted, probe_source, translates_single_packets, unique_name};
 use super::table::{Given, Table};
-use super::{Check, Forwarding, RealServer, Service};
+use super::tunnel::tunnel;
+use super::{Check, Forwarding, RealServer, Service, Tunnel};
 use crate::id::Protocol;
 
 /// What real servers take over from their virtual server, as far as it is known.
@@ -21,6 +22,7 @@ pub(super) struct Pool<'p> {
     pub(super) virtual_ip: Option<IpAddr>,
     pub(super) services: Option<&'p [Service]>,
     pub(super) forwarding: Given<Forwarding>,
+    pub(super) tunnel: Given<Tunnel>,
     pub(super) source: Given<IpAddr>,
     pub(super) check: Given<RawCheck<'p>>,
     pub(super) one_packet: bool,
@@ -72,6 +74,23 @@ pub(super) fn real_servers<'t>(
         }
     }
     real_servers
+}
+
+/// `upper_threshold` and `lower_threshold`.
+fn thresholds(book: &mut Book<'_>, table: &Table<'_>) -> (Option<u32>, Option<u32>) {
+    const MOST: u32 = i32::MAX.unsigned_abs();
+    let upper = table.number(book, "upper_threshold", 0..=MOST);
+    let lower = table.number(book, "lower_threshold", 0..=MOST);
+    if let (Given::Good(low, at), Some(high)) = (lower, upper.or(0))
+        && low > high
+    {
+        book.wrong(
+            at,
+            format!("lower_threshold = {low} is above upper_threshold = {high}; write at most that, or raise the upper one"),
+        );
+        return (upper.or(0), None);
+    }
+    (upper.or(0), lower.or(0))
 }
 
 /// Where each service goes already: address, port there, port of the service.
@@ -135,6 +154,19 @@ fn real_server<'t>(
             );
         }
     }
+    let own_tunnel = tunnel(book, table);
+    if let (Given::Good(_, at), Given::Good(word, _)) = (own_tunnel, method)
+        && word != Forwarding::Tunnel
+    {
+        let word = word.as_str();
+        book.wrong(
+            at,
+            format!(
+                "tunnel has no effect with forwarding = {word:?}; remove it or write forwarding = \"tunnel\""
+            ),
+        );
+    }
+    let (upper, lower) = thresholds(book, table);
     let own_source = probe_source(book, table);
     let source = own_source.or_else(pool.source);
     if let (Given::Good(source, at), Given::Good(ip, _)) = (source, ip)
@@ -163,6 +195,9 @@ fn real_server<'t>(
     dns.port = check_port.or(port).or_else(|| {
         let services = pool.services?;
         let probed = services.iter().find(|service| service.protocol == protocol).or(services.first())?;
+        if probed.port == 0 {
+            owner.note_missing(book, "check.dns.port", "the port that is probed, for port 0 is every port");
+        }
         Some(probed.port)
     })?;
     let source = match source {
@@ -176,7 +211,10 @@ fn real_server<'t>(
         address: ip,
         port,
         weight: weight?,
+        upper_threshold: upper?,
+        lower_threshold: lower?,
         forwarding: method.or(Forwarding::Direct)?,
+        tunnel: own_tunnel.or_else(pool.tunnel).or(Tunnel::Ipip)?,
         check,
     })
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use super::book::{Book, listed, quoted};
 use super::keys;
+use super::lvs::word;
 use super::suggest::nearest;
 use super::table::{Given, Table};
-use super::{Persistence, Scheduling, Service};
+use super::{Engine, Persistence, Scheduling, Service};
 use crate::id::Protocol;
 
 /// The kernel's schedulers.
@@ -65,6 +66,24 @@ pub(super) fn scheduling(
         Some(on)
     });
     let persistence = persistence(book, table, address);
+    let every_port = services.is_some_and(|all| all.iter().any(|service| service.port == 0));
+    if every_port && matches!(persistence, Given::Absent) {
+        table.note_missing(
+            book,
+            "persistence",
+            "persistence = { timeout = \"5m\" }, without which the kernel refuses the packets of a service with port 0",
+        );
+        return None;
+    }
+    if let Given::Good(Persistence { engine: Some(Engine::Sip), .. }, at) = persistence
+        && services.is_some_and(|all| all.iter().any(|service| service.protocol != Protocol::Udp))
+    {
+        book.wrong(
+            at,
+            "the engine \"sip\" knows UDP only; leave the other services to a virtual server of their own",
+        );
+        return None;
+    }
     Some(Scheduling {
         scheduler: scheduler.or(DEFAULT_SCHEDULER)?.to_owned(),
         flags: flags.or(0)?,
@@ -130,6 +149,12 @@ fn persistence(book: &mut Book<'_>, table: &Table<'_>, address: Option<IpAddr>) 
             Some(IpAddr::V6(_)) | None => 128,
         };
         let prefix = table.number(book, "prefix", 1..=longest).or(longest);
-        Some(Persistence { timeout: timeout.good()?, prefix: u8::try_from(prefix?).ok()? })
+        let engine = word(book, &table, "engine", &[("sip", Engine::Sip)]);
+        let engine = match engine {
+            Given::Good(engine, _) => Some(engine),
+            Given::Absent => None,
+            Given::Wrong => return None,
+        };
+        Some(Persistence { timeout: timeout.good()?, prefix: u8::try_from(prefix?).ok()?, engine })
     })
 }

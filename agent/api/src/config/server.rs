@@ -12,6 +12,7 @@ use super::check;
 use super::real_server::{Pool, real_servers};
 use super::scheduling::scheduling;
 use super::table::{At, Given, Table};
+use super::tunnel::tunnel;
 use super::{Forwarding, Service, VirtualServer};
 use crate::id::{Name, Protocol, ServiceAddress};
 
@@ -65,6 +66,7 @@ pub(super) fn virtual_server<'t>(
         virtual_ip,
         services: services.as_deref(),
         forwarding: forwarding(book, table),
+        tunnel: tunnel(book, table),
         source: probe_source(book, table),
         check: check::raw(book, table),
         one_packet: one_packet.good().unwrap_or_default(),
@@ -72,7 +74,10 @@ pub(super) fn virtual_server<'t>(
     translates_single_packets(book, pool.one_packet, pool.forwarding);
     let real_servers = real_servers(book, table, &pool, quorum);
     let (forwarding, source) = (pool.forwarding, pool.source);
-    if matches!(forwarding, Given::Wrong) || matches!(source, Given::Wrong) {
+    if matches!(forwarding, Given::Wrong)
+        || matches!(source, Given::Wrong)
+        || matches!(pool.tunnel, Given::Wrong)
+    {
         return None;
     }
     Some(VirtualServer {

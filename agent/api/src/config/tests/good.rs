@@ -7,8 +7,8 @@ use checker_core::dns::{Rcode, RecordType, Transport};
 
 use super::{EXAMPLE, bad, good, pool};
 use crate::config::{
-    Adopt, Config, Forwarding, Lvs, Persistence, RealServer, Rhythm, Scheduling, Service, Status,
-    VirtualServer,
+    Adopt, Checksum, Config, Engine, Forwarding, Lvs, Persistence, RealServer, Rhythm, Scheduling, Service,
+    Status, SyncDaemon, SyncRoles, Sysctls, Timeouts, Tunnel, VirtualServer,
 };
 use crate::id::Protocol;
 
@@ -23,7 +23,9 @@ fn only(config: &Config) -> (&VirtualServer, &RealServer) {
 fn every_default() {
     let config = good(&pool("", "", ""));
     let (pool, server) = only(&config);
-    assert_eq!(config.lvs, Lvs { adopt: Adopt::Named, interval: Duration::from_secs(1) });
+    assert_eq!(config.lvs, Lvs::default());
+    assert_eq!((config.lvs.adopt, config.lvs.interval), (Adopt::Named, Duration::from_secs(1)));
+    assert_eq!((server.upper_threshold, server.lower_threshold, server.tunnel), (0, 0, Tunnel::Ipip));
     assert_eq!(config.status, Status { listen: "127.0.0.1:9530".parse().unwrap(), title: "Holdfast".into() });
     assert_eq!(
         pool.scheduling,
@@ -51,7 +53,13 @@ fn every_default() {
 fn every_key() {
     let text = r#"
 include = ["conf.d/*.toml"]
-lvs = { adopt = "exclusive", interval = "250ms" }
+lvs.adopt = "exclusive"
+lvs.exclusive_grace = "5m"
+lvs.interval = "250ms"
+lvs.sysctls = "set"
+lvs.drain_deadline = "10m"
+lvs.timeouts = { tcp = "1h", tcp_fin = "30s", udp = "10s" }
+lvs.sync = { role = "master", interface = "eth1", id = 51, group = "239.1.1.1", port = 8849, ttl = 2, max_length = 1400 }
 status = { listen = "[::1]:80", title = "Knoten <1>" }
 [[virtual_server]]
 name = "v6.pool_1"
@@ -62,6 +70,7 @@ scheduler = "mh"
 scheduler_flags = ["mh-fallback", "mh-port"]
 one_packet = true
 persistence = { timeout = "1m 30s", prefix = 64 }
+tunnel = { type = "gue", port = 6080, checksum = "remote" }
 quorum = 2
 min_serving = "50%"
 probe_source = "2001:db8::1"
@@ -82,6 +91,9 @@ fall = 100
 name = "a"
 address = "2001:db8::a"
 weight = 0
+upper_threshold = 100
+lower_threshold = 80
+tunnel = { type = "gre", checksum = "full" }
 [[virtual_server.real_server]]
 name = "b"
 address = "10.0.0.1"
@@ -93,18 +105,41 @@ address = "2001:db8::c"
 forwarding = "direct"
 "#;
     let config = good(text);
-    assert_eq!(config.lvs, Lvs { adopt: Adopt::Exclusive, interval: Duration::from_millis(250) });
+    let lvs = Lvs {
+        adopt: Adopt::Exclusive,
+        exclusive_grace: Duration::from_secs(300),
+        interval: Duration::from_millis(250),
+        sysctls: Sysctls::Set,
+        drain_deadline: Some(Duration::from_secs(600)),
+        timeouts: Timeouts { tcp: Some(3600), tcp_fin: Some(30), udp: Some(10) },
+        sync: Some(SyncDaemon {
+            role: SyncRoles::Master,
+            interface: "eth1".to_owned(),
+            id: 51,
+            group: "239.1.1.1".parse().unwrap(),
+            port: 8849,
+            ttl: 2,
+            max_length: 1400,
+        }),
+    };
+    assert_eq!(config.lvs, lvs);
     assert_eq!(config.status, Status { listen: "[::1]:80".parse().unwrap(), title: "Knoten <1>".into() });
     let [pool] = config.virtual_servers.as_slice() else { panic!("one is configured") };
     assert_eq!(
         (pool.scheduling.scheduler.as_str(), pool.scheduling.flags, pool.scheduling.one_packet),
         ("mh", 3, true)
     );
-    let persistence = Persistence { timeout: Duration::from_secs(90), prefix: 64 };
+    let persistence = Persistence { timeout: Duration::from_secs(90), prefix: 64, engine: None };
     assert_eq!(pool.scheduling.persistence, Some(persistence));
     assert_eq!((pool.quorum, pool.min_serving_percent, pool.min_serving()), (2, 50, 2));
     let [a, b, c] = pool.real_servers.as_slice() else { panic!("three are configured") };
     assert_eq!((a.weight, b.weight, c.weight), (0, 65_535, 1));
+    assert_eq!(
+        (a.upper_threshold, a.lower_threshold, a.tunnel),
+        (100, 80, Tunnel::Gre { checksum: Checksum::Full })
+    );
+    let gue = Tunnel::Gue { port: 6080.try_into().unwrap(), checksum: Checksum::Remote };
+    assert_eq!((b.upper_threshold, b.tunnel), (0, gue));
     assert_eq!(a.check.source, Some("2001:db8::1".parse().unwrap()));
     assert_eq!(b.check.source, Some("10.0.0.254".parse().unwrap()));
     assert_eq!((a.forwarding, c.forwarding), (Forwarding::Tunnel, Forwarding::Direct));
@@ -117,6 +152,24 @@ forwarding = "direct"
     assert_eq!((check.dns.transport, check.dns.tries.get()), (Transport::Tcp, 1));
     assert_eq!(check.rhythm, Rhythm { interval: Duration::from_millis(500), rise: 1, fall: 100 });
     assert_eq!(check.target, "[2001:db8::a]:53".parse::<SocketAddr>().unwrap());
+}
+
+#[test]
+fn every_port_and_sctp() {
+    let text = pool("persistence = { timeout = \"1m\" }", "port = 53", "")
+        .replace("[\"udp/53\", \"tcp/53\"]", "[\"udp/0\", \"sctp/0\"]");
+    let config = good(&text);
+    let (pool, server) = only(&config);
+    let shown: Vec<String> = pool.service_addresses().map(|address| address.to_string()).collect();
+    assert_eq!(shown, ["udp/192.0.2.53:0", "sctp/192.0.2.53:0"]);
+    assert_eq!(server.check.target.port(), 53);
+    let sip = pool_of_sip();
+    assert_eq!(only(&sip).0.scheduling.persistence.and_then(|one| one.engine), Some(Engine::Sip));
+}
+
+fn pool_of_sip() -> Config {
+    let text = pool("persistence = { timeout = \"1m\", engine = \"sip\" }", "", "");
+    good(&text.replace("\"udp/53\", \"tcp/53\"", "\"udp/5060\""))
 }
 
 #[test]
@@ -310,9 +363,9 @@ const REFERENCE: &str = include_str!("../../../../../docs/configuration.md");
 #[test]
 fn the_reference_names_every_key() {
     for kind in crate::config::keys::ALL {
-        for key in
-            kind.keys.iter().filter(|key| !["virtual_server", "lvs", "status", "check", "dns"].contains(*key))
-        {
+        for key in kind.keys.iter().filter(|key| {
+            !["virtual_server", "lvs", "status", "check", "dns", "timeouts", "sync"].contains(*key)
+        }) {
             assert!(
                 REFERENCE.lines().any(|line| line.starts_with(&format!("| `{key}` |"))),
                 "{key} of {}",
