@@ -7,9 +7,12 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use agent_api::config::Adopt;
 use agent_api::section::CheckSection;
 use agent_api::{Name, Orders, RealServerHealth, Verdict};
-use agent_ipvs::{Destination, DestinationKey, ServiceEntry, ServiceKey, Table, Weight};
+use agent_ipvs::{
+    Destination, DestinationKey, Forwarding, Protocol, Service, ServiceEntry, ServiceKey, Table, Weight,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::blueprint::{Blueprint, Member, Pool};
@@ -33,6 +36,11 @@ pub struct Facts<'a> {
     pub actual: &'a Table,
     /// Services that are known to be ours from before: they go when the configuration no longer has them.
     pub ours: &'a BTreeSet<ServiceKey>,
+    /// Services of others that have been warned of for long enough, where all are claimed.
+    pub warned: &'a BTreeSet<ServiceKey>,
+    /// Whether the kernel lets the flows of a removed destination go on elsewhere with their next packet:
+    /// `net.ipv4.vs.expire_nodest_conn=1`. With 0 it drops them until they time out.
+    pub flows_move: bool,
     /// The time.
     pub now: Timestamp,
 }
@@ -44,23 +52,27 @@ pub struct Plan {
     pub wanted: Table,
     /// Services that should go: ours of a former configuration or, where all are claimed, anybody's.
     pub surplus: BTreeSet<ServiceKey>,
-    /// How many services of others are left alone.
-    pub foreign: usize,
+    /// Services of others that are left alone, for now or for good.
+    pub foreign: BTreeSet<ServiceKey>,
     /// Virtual servers where `min_serving` keeps servers in the table that are down, with how many it keeps.
     pub fail_open: BTreeMap<Name, usize>,
 }
+
+/// How long a drained destination behind address translation stays in a UDP service: the answers to queries under way need the
+/// flow to be translated back.
+pub const ANSWERS_WITHIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// What is to become of one real server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// In the table with its configured weight.
     Serving,
-    /// In the table with weight 0: what it holds may end, nothing new comes.
-    Draining,
+    /// Since then: in the table with weight 0 where what it holds will end, out of it where that never would.
+    Draining(Timestamp),
     /// As the kernel has it.
     Held,
-    /// In or out as the kernel has it, and with weight 0.
-    HeldDraining,
+    /// In or out as the kernel has it, and then as if drained since then.
+    HeldDraining(Timestamp),
     /// Not in the table.
     Out,
 }
@@ -74,12 +86,14 @@ pub fn plan(facts: &Facts<'_>) -> Plan {
         if kept > 0 {
             plan.fail_open.insert(pool.name.clone(), kept);
         }
+        let replaced = takes_over(facts, pool, &places);
         for (index, service) in pool.services.iter().enumerate() {
             let mut entry = ServiceEntry::new(*service);
             for (member, place) in pool.members.iter().zip(&places) {
                 let Some(configured) = member.destinations.get(index) else { continue };
                 let present = destination(facts.actual, service.key(), &configured.key);
-                if let Some(weight) = weight(*place, configured.weight, present.map(|there| there.weight)) {
+                let place = if replaced { leaving(facts, *place, service, configured) } else { *place };
+                if let Some(weight) = weight(place, configured.weight, present.map(|there| there.weight)) {
                     let destination = Destination { weight, ..*configured };
                     entry.destinations.insert(destination.key, destination);
                 }
@@ -88,11 +102,9 @@ pub fn plan(facts: &Facts<'_>) -> Plan {
         }
     }
     for key in facts.actual.keys().filter(|key| !plan.wanted.contains_key(key)) {
-        if facts.ours.contains(key) || facts.blueprint.adopt == agent_api::config::Adopt::Exclusive {
-            plan.surplus.insert(*key);
-        } else {
-            plan.foreign += 1;
-        }
+        let claimed = facts.blueprint.adopt == Adopt::Exclusive && facts.warned.contains(key);
+        let list = if facts.ours.contains(key) || claimed { &mut plan.surplus } else { &mut plan.foreign };
+        list.insert(*key);
     }
     plan
 }
@@ -110,13 +122,14 @@ fn places(facts: &Facts<'_>, pool: &Pool) -> (Vec<Place>, usize) {
     let mut fallen = Vec::new();
     let mut serving = 0;
     for (index, member) in pool.members.iter().enumerate() {
-        let drained = facts.orders.is_some_and(|orders| orders.drain_of(&member.id, facts.now).is_some());
+        let drained = facts.orders.and_then(|orders| orders.drain_of(&member.id, facts.now));
+        let drained = drained.map(|drain| drain.since);
         let health = health(facts, member);
         let place = match (health.map_or(Verdict::Unknown, |health| health.verdict), drained) {
-            (Verdict::Up | Verdict::Degraded, false) => Place::Serving,
-            (Verdict::Up | Verdict::Degraded, true) => Place::Draining,
-            (Verdict::Unknown, false) => Place::Held,
-            (Verdict::Unknown, true) => Place::HeldDraining,
+            (Verdict::Up | Verdict::Degraded, None) => Place::Serving,
+            (Verdict::Up | Verdict::Degraded, Some(since)) => Place::Draining(since),
+            (Verdict::Unknown, None) => Place::Held,
+            (Verdict::Unknown, Some(since)) => Place::HeldDraining(since),
             (Verdict::Down, _) => Place::Out,
         };
         // A real server that is configured with weight 0 serves nobody, whatever its verdict.
@@ -126,7 +139,7 @@ fn places(facts: &Facts<'_>, pool: &Pool) -> (Vec<Place>, usize) {
         {
             serving += 1;
         }
-        if let (Place::Out, false, true, Some(health)) = (place, drained, can_serve, health) {
+        if let (Place::Out, None, true, Some(health)) = (place, drained, can_serve, health) {
             fallen.push((Reverse(health.since), index));
         }
         places.push(place);
@@ -140,6 +153,32 @@ fn places(facts: &Facts<'_>, pool: &Pool) -> (Vec<Place>, usize) {
         }
     }
     (places, kept)
+}
+
+/// Whether another real server of the pool takes over what a drained one would lose.
+fn takes_over(facts: &Facts<'_>, pool: &Pool, places: &[Place]) -> bool {
+    pool.members.iter().zip(places).any(|(member, place)| {
+        let can_serve = member.destinations.iter().all(|configured| configured.weight > Weight::ZERO);
+        let held = || *place == Place::Held && is_serving(facts.actual, pool, member);
+        (*place == Place::Serving && can_serve) || held()
+    })
+}
+
+/// What becomes of a drained real server in one service, where others take over.
+///
+/// A UDP flow never ends as long as its client keeps the port, so weight 0 would hold the client here for ever; removed, its next
+/// packet goes to another server and nothing is lost. A TCP connection ends by itself, or at the deadline.
+fn leaving(facts: &Facts<'_>, place: Place, service: &Service, configured: &Destination) -> Place {
+    let (Place::Draining(since) | Place::HeldDraining(since)) = place else { return place };
+    let lasted = facts.now.duration_since(since);
+    let flows = matches!(service.key(), ServiceKey::Address { protocol: Protocol::Udp, .. });
+    let goes = if flows {
+        let answered = configured.forwarding != Forwarding::Masquerade || lasted >= ANSWERS_WITHIN;
+        facts.flows_move && answered
+    } else {
+        facts.blueprint.drain_deadline.is_some_and(|deadline| lasted >= deadline)
+    };
+    if goes { Place::Out } else { place }
 }
 
 /// Whether the kernel sends new work to `member` in every service of its pool.
@@ -160,10 +199,10 @@ fn destination<'a>(table: &'a Table, service: &ServiceKey, key: &DestinationKey)
 fn weight(place: Place, configured: Weight, present: Option<Weight>) -> Option<Weight> {
     match (place, present) {
         (Place::Serving, _) => Some(configured),
-        (Place::Draining, _) | (Place::HeldDraining, Some(_)) | (Place::Held, Some(Weight::ZERO)) => {
+        (Place::Draining(_), _) | (Place::HeldDraining(_), Some(_)) | (Place::Held, Some(Weight::ZERO)) => {
             Some(Weight::ZERO)
         }
         (Place::Held, Some(_)) => Some(configured),
-        (Place::Held | Place::HeldDraining, None) | (Place::Out, _) => None,
+        (Place::Held | Place::HeldDraining(_), None) | (Place::Out, _) => None,
     }
 }

@@ -65,7 +65,7 @@ pub use edit::{Conflict, Edit};
 pub use socket::{Applied, ConnectOptions, EditFailure, Error, Ipvs, MAX_BATCH, Refusal};
 pub use types::{
     Checksum, ConnectionCounts, Destination, DestinationKey, DestinationStatus, Encapsulation, Family, Flags,
-    Forwarding, Granularity, Info, MAX_TIMEOUT_SECS, Persistence, PersistenceEngine, Protocol, Scheduler,
-    Service, ServiceEntry, ServiceKey, ServiceStatus, Snapshot, Stats, Table, Thresholds, Timeouts,
-    ValueError, Version, Weight,
+    Forwarding, Granularity, Info, Interface, MAX_TIMEOUT_SECS, Persistence, PersistenceEngine, Protocol,
+    Scheduler, Service, ServiceEntry, ServiceKey, ServiceStatus, Snapshot, Stats, SyncDaemon, SyncRole,
+    Table, Thresholds, Timeouts, ValueError, Version, Weight,
 };

@@ -17,8 +17,8 @@ pub use apply::{Applied, EditFailure, MAX_BATCH, Refusal};
 pub use error::Error;
 use link::{Link, Outcome};
 
-use crate::codec::{Reply, Request};
-use crate::types::{Family, Info, ServiceKey, Timeouts};
+use crate::codec::{self, Reply, Request};
+use crate::types::{Family, Info, ServiceKey, SyncDaemon, SyncRole, Timeouts};
 
 /// How to talk to the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +122,41 @@ impl Ipvs {
         self.link()?;
         self.written += 1;
         self.ask("zeroing statistics", 0, &Request::Zero(Some(service)), |_| {})
+    }
+
+    /// The sync daemons that run, at most one of each role.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn sync_daemons(&mut self) -> Result<Vec<SyncDaemon>, Error> {
+        let mut daemons = Vec::new();
+        self.ask("reading the sync daemons", codec::DUMP, &Request::GetSyncDaemons, |reply| {
+            if let Reply::SyncDaemon(found) = reply {
+                daemons.push(found);
+            }
+        })?;
+        Ok(daemons)
+    }
+
+    /// Starts a sync daemon. Other settings for one that runs mean to stop it first.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `EEXIST` if one of its role runs, `ENODEV` without the interface, `EINVAL` while there are
+    /// destinations of another family than their service; other [`Error`]s.
+    pub fn start_sync_daemon(&mut self, daemon: &SyncDaemon) -> Result<(), Error> {
+        self.link()?;
+        self.written += 1;
+        self.ask("starting a sync daemon", 0, &Request::StartSyncDaemon(daemon), |_| {})
+    }
+
+    /// Stops the sync daemon of a role.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `ESRCH` if none runs; other [`Error`]s.
+    pub fn stop_sync_daemon(&mut self, role: SyncRole) -> Result<(), Error> {
+        self.link()?;
+        self.written += 1;
+        self.ask("stopping a sync daemon", 0, &Request::StopSyncDaemon(role), |_| {})
     }
 
     /// The open socket; opens one if there is none.

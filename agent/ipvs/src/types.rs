@@ -9,6 +9,7 @@ mod figures;
 mod key;
 mod name;
 mod service;
+mod sync;
 
 #[cfg(test)]
 mod tests;
@@ -18,8 +19,9 @@ pub use figures::{
     ConnectionCounts, DestinationStatus, Info, ServiceStatus, Snapshot, Stats, Timeouts, Version,
 };
 pub use key::{Family, Protocol, ServiceKey};
-pub use name::{PersistenceEngine, Scheduler};
+pub use name::{Interface, PersistenceEngine, Scheduler};
 pub use service::{Flags, Granularity, Persistence, Service, ServiceEntry, Table};
+pub use sync::{SyncDaemon, SyncRole};
 
 /// The longest time that may be asked for, in seconds: 31 days, the limit of `ipvsadm` too.
 ///
@@ -131,6 +133,9 @@ pub enum ValueError {
     /// An encapsulation that can be read but not asked for.
     #[error("tunnel type {0} cannot be asked for: give ipip, gue or gre")]
     Encapsulation(u8),
+    /// A multicast group that is none, or an id above 255.
+    #[error("sync daemon: {0}")]
+    SyncDaemon(&'static str),
     /// A checksum setting that does not go with the encapsulation.
     #[error("tunnel checksum {checksum} does not go with {encapsulation}")]
     Checksum {

@@ -40,6 +40,7 @@ macro_rules! cases {
 const CASES: &[Case] = cases![
     reading::version_and_empty_table,
     reading::timeouts,
+    reading::sync_daemons,
     reading::adopts_what_ipvsadm_made,
     reading::missing_objects,
     reading::namespaces_are_apart,

@@ -81,6 +81,8 @@ struct Case {
     orders: Option<Orders>,
     actual: Table,
     ours: BTreeSet<ServiceKey>,
+    warned: BTreeSet<ServiceKey>,
+    flows_move: bool,
     now: Timestamp,
 }
 
@@ -92,6 +94,8 @@ impl Case {
             orders: None,
             actual: Table::new(),
             ours: BTreeSet::new(),
+            warned: BTreeSet::new(),
+            flows_move: false,
             now: NOW,
         }
     }
@@ -103,6 +107,8 @@ impl Case {
             orders: self.orders.as_ref(),
             actual: &self.actual,
             ours: &self.ours,
+            warned: &self.warned,
+            flows_move: self.flows_move,
             now: self.now,
         })
     }
@@ -223,10 +229,75 @@ fn services_of_others_are_left_alone_unless_all_are_claimed() {
     }
     case.ours.insert(former);
     let named = case.plan();
-    assert_eq!((named.surplus, named.foreign), ([former].into(), 1));
+    assert_eq!((named.surplus, named.foreign), ([former].into(), [foreign].into()));
     case.blueprint.adopt = agent_api::config::Adopt::Exclusive;
+    let unwarned = case.plan();
+    assert_eq!((unwarned.surplus, unwarned.foreign), ([former].into(), [foreign].into()));
+    case.warned.insert(foreign);
     let exclusive = case.plan();
-    assert_eq!((exclusive.surplus, exclusive.foreign), ([foreign, former].into(), 0));
+    assert_eq!((exclusive.surplus, exclusive.foreign), ([foreign, former].into(), [].into()));
+}
+
+/// What one service has, as `show` says it of both.
+fn weights(table: &Table, protocol: Protocol) -> Vec<(u8, u32)> {
+    let key = ServiceKey::new(protocol, "10.0.0.1".parse().unwrap(), 53).unwrap();
+    let last = |key: &DestinationKey| key.address.to_string().rsplit('.').next().unwrap().parse().unwrap();
+    table[&key].destinations.values().map(|there| (last(&there.key), there.weight.get())).collect()
+}
+
+#[test]
+fn a_drained_server_leaves_udp_at_once_and_tcp_when_it_is_time() {
+    let mut case = Case::new(0, &[("a", Up, 9), ("b", Up, 9)]);
+    case.flows_move = true;
+    case.orders = Some(drains(&["a"]));
+    let plan = case.plan().wanted;
+    assert_eq!(weights(&plan, Protocol::Udp), [(2, 20)]);
+    assert_eq!(weights(&plan, Protocol::Tcp), [(1, 0), (2, 20)]);
+
+    let mut patient = Case { blueprint: blueprint(0), ..case };
+    patient.blueprint.drain_deadline = Some(SignedDuration::from_secs(30));
+    patient.now = NOW + SignedDuration::from_secs(29);
+    assert_eq!(weights(&patient.plan().wanted, Protocol::Tcp), [(1, 0), (2, 20)]);
+    patient.now = NOW + SignedDuration::from_secs(30);
+    assert_eq!(weights(&patient.plan().wanted, Protocol::Tcp), [(2, 20)]);
+
+    patient.orders = Some(drains(&["a", "b"]));
+    let all = patient.plan().wanted;
+    assert_eq!(weights(&all, Protocol::Udp), [(1, 0), (2, 0)], "nobody takes over: they keep what they have");
+    assert_eq!(weights(&all, Protocol::Tcp), [(1, 0), (2, 0)]);
+    patient.orders = Some(drains(&["a"]));
+    patient.flows_move = false;
+    assert_eq!(
+        weights(&patient.plan().wanted, Protocol::Udp),
+        [(1, 0), (2, 20)],
+        "removed flows would be dropped"
+    );
+}
+
+#[test]
+fn behind_address_translation_answers_get_their_time() {
+    let mut case = Case::new(0, &[("a", Up, 9), ("b", Up, 9)]);
+    case.flows_move = true;
+    case.orders = Some(drains(&["a"]));
+    for pool in &mut case.blueprint.pools {
+        for destination in pool.members.iter_mut().flat_map(|member| &mut member.destinations) {
+            destination.forwarding = agent_ipvs::Forwarding::Masquerade;
+        }
+    }
+    assert_eq!(weights(&case.plan().wanted, Protocol::Udp), [(1, 0), (2, 20)]);
+    case.now = NOW + ANSWERS_WITHIN;
+    assert_eq!(weights(&case.plan().wanted, Protocol::Udp), [(2, 20)]);
+}
+
+#[test]
+fn a_server_drained_while_unknown_leaves_udp_too() {
+    let mut case = Case::new(0, &[("a", Up, 9), ("b", Up, 9)]);
+    case.actual = case.plan().wanted;
+    case.flows_move = true;
+    case.checks = None;
+    case.orders = Some(drains(&["a"]));
+    assert_eq!(weights(&case.plan().wanted, Protocol::Udp), [(2, 20)]);
+    assert_eq!(weights(&case.plan().wanted, Protocol::Tcp), [(1, 0), (2, 20)]);
 }
 
 fn any_verdict() -> impl Strategy<Value = Verdict> {
@@ -239,10 +310,11 @@ proptest! {
     #[test]
     fn passes_converge_and_keep_their_promises(
         min in 0u8..=100,
+        flows_move: bool,
         history in prop::collection::vec(
             prop::collection::vec((any_verdict(), 0i64..100, any::<bool>()), 4), 1..12),
     ) {
-        let mut case = Case::new(min, &[]);
+        let mut case = Case { flows_move, ..Case::new(min, &[]) };
         let names = ["a", "b", "c", "d"];
         for step in history {
             let verdicts: Vec<_> = names.iter().zip(&step).map(|(name, (v, age, _))| (*name, *v, *age)).collect();
@@ -251,12 +323,12 @@ proptest! {
             case.orders = Some(drains(&drained));
             let before = case.actual.clone();
             let plan = case.plan();
-            for edit in diff(&plan.wanted, &before, &plan.surplus) {
+            for edit in diff(&plan.wanted, &before, &plan.surplus).into_vec() {
                 edit.apply_to(&mut case.actual).unwrap();
             }
             prop_assert_eq!(&case.actual, &plan.wanted);
             let again = case.plan();
-            prop_assert_eq!(diff(&again.wanted, &case.actual, &again.surplus), vec![]);
+            prop_assert!(diff(&again.wanted, &case.actual, &again.surplus).is_empty());
 
             let pool = &case.blueprint.pools[0];
             let key = pool.services[0].key();
@@ -271,7 +343,8 @@ proptest! {
             let working = (0..3).filter(|&i| !step[i].2 && serves(now_in, i)).count();
             prop_assert!(working >= pool.min_serving.min(usable), "{} of {}", working, pool.min_serving);
             for (member, (verdict, _, _)) in pool.members.iter().zip(&step) {
-                if *verdict == Unknown {
+                let drained = step[pool.members.iter().position(|one| one.id == member.id).unwrap()].2;
+                if *verdict == Unknown && !drained {
                     let was = before.get(key).is_some_and(|e| e.destinations.contains_key(&member.destinations[0].key));
                     prop_assert_eq!(now_in.contains_key(&member.destinations[0].key), was);
                 }

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use super::attribute::{Attribute, DecodeError, GENERIC, Message, attributes, u32_at};
-use super::{command, controller, dest, info, svc, top};
+use super::{command, controller, daemon, dest, info, svc, top};
 use crate::types::{
     ConnectionCounts, Destination, DestinationKey, DestinationStatus, Encapsulation, Family, Flags,
-    Forwarding, Granularity, Info, Persistence, PersistenceEngine, Protocol, Scheduler, Service, ServiceKey,
-    ServiceStatus, Stats, Thresholds, Timeouts, Version, Weight,
+    Forwarding, Granularity, Info, Interface, Persistence, PersistenceEngine, Protocol, Scheduler, Service,
+    ServiceKey, ServiceStatus, Stats, SyncDaemon, SyncRole, Thresholds, Timeouts, Version, Weight,
 };
 
 /// `NLMSG_ERROR` and `NLMSG_DONE`.
@@ -34,6 +34,8 @@ pub enum Reply {
     Info(Info),
     /// The timeouts.
     Timeouts(Timeouts),
+    /// A sync daemon that runs.
+    SyncDaemon(SyncDaemon),
     /// Something this crate has no use for.
     Other,
 }
@@ -66,6 +68,7 @@ pub fn decode(message: &Message<'_>, family: Family) -> Result<Reply, DecodeErro
         command::NEW_DEST => {
             destination(nest(body, top::DEST, "destination")?, family).map(Reply::Destination)
         }
+        command::NEW_DAEMON => sync_daemon(nest(body, top::DAEMON, "sync daemon")?).map(Reply::SyncDaemon),
         // The kernel answers with the command's "set" or, for the timeouts, "get" number.
         command::SET_INFO => decode_info(body),
         command::SET_CONFIG | command::GET_CONFIG => timeouts(body),
@@ -227,6 +230,31 @@ fn destination(nest: Attribute<'_>, family: Family) -> Result<DestinationStatus,
         thresholds: Thresholds::from_kernel(upper, lower),
     };
     Ok(DestinationStatus { destination, stats: stats64.or(stats).unwrap_or_default(), connections })
+}
+
+/// What an older kernel does not say is as it would choose it.
+fn sync_daemon(nest: Attribute<'_>) -> Result<SyncDaemon, DecodeError> {
+    const OBJECT: &str = "sync daemon";
+    let (mut role, mut interface, mut id) = (None, None, 0);
+    let (mut group, mut port, mut ttl, mut max_length) =
+        (SyncDaemon::GROUP, SyncDaemon::PORT, 1, SyncDaemon::MAX_LENGTH);
+    for attribute in nest.nested(OBJECT) {
+        let a = attribute?;
+        match a.kind {
+            daemon::STATE => role = Some(SyncRole::from_number(a.u32()?).ok_or_else(|| a.invalid())?),
+            daemon::MCAST_IFN => interface = Some(Interface::new(a.text()?).map_err(|_| a.invalid())?),
+            daemon::SYNC_ID => id = a.u32()?,
+            daemon::SYNC_MAXLEN => max_length = a.u16()?,
+            daemon::MCAST_GROUP => group = a.address(Family::Ipv4)?,
+            daemon::MCAST_GROUP6 => group = a.address(Family::Ipv6)?,
+            daemon::MCAST_PORT => port = a.u16()?,
+            daemon::MCAST_TTL => ttl = a.u8()?,
+            _ => {}
+        }
+    }
+    let role = need(role, OBJECT, daemon::STATE)?;
+    let interface = need(interface, OBJECT, daemon::MCAST_IFN)?;
+    Ok(SyncDaemon { role, interface, id, group, port, ttl, max_length })
 }
 
 /// Both `STATS` and `STATS64`: the numbers are the same, the widths are not. Padding is 11 and skipped.

@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::{CONTROLLER, FAMILY_NAME, command, controller, dest, family_number, svc, top};
+use super::{CONTROLLER, FAMILY_NAME, command, controller, daemon, dest, family_number, svc, top};
 use crate::edit::Edit;
 use crate::types::{
-    Destination, DestinationKey, Family, Flags, Forwarding, Granularity, Service, ServiceKey, Timeouts,
+    Destination, DestinationKey, Family, Flags, Forwarding, Granularity, Service, ServiceKey, SyncDaemon,
+    SyncRole, Timeouts,
 };
 
 /// `NLA_F_NESTED`.
@@ -32,6 +33,12 @@ pub enum Request<'r> {
     SetTimeouts(&'r Timeouts),
     /// Zeroes the statistics of one service, or of all.
     Zero(Option<&'r ServiceKey>),
+    /// The sync daemons that run; with [`DUMP`](super::DUMP).
+    GetSyncDaemons,
+    /// Starts a sync daemon; none of its role may run.
+    StartSyncDaemon(&'r SyncDaemon),
+    /// Stops the sync daemon of a role.
+    StopSyncDaemon(SyncRole),
 }
 
 /// Appends a request to a buffer.
@@ -70,13 +77,22 @@ fn command_of(request: &Request<'_>) -> u8 {
         Request::GetTimeouts => command::GET_CONFIG,
         Request::SetTimeouts(_) => command::SET_CONFIG,
         Request::Zero(_) => command::ZERO,
+        Request::GetSyncDaemons => command::GET_DAEMON,
+        Request::StartSyncDaemon(_) => command::NEW_DAEMON,
+        Request::StopSyncDaemon(_) => command::DEL_DAEMON,
     }
 }
 
 fn body(buffer: &mut Vec<u8>, request: &Request<'_>) {
     match *request {
         Request::GetFamily => text(buffer, controller::ATTR_FAMILY_NAME, FAMILY_NAME),
-        Request::GetInfo | Request::GetServices | Request::GetTimeouts | Request::Zero(None) => {}
+        Request::GetInfo
+        | Request::GetServices
+        | Request::GetTimeouts
+        | Request::GetSyncDaemons
+        | Request::Zero(None) => {}
+        Request::StartSyncDaemon(daemon) => nest(buffer, top::DAEMON, |b| sync_daemon(b, daemon)),
+        Request::StopSyncDaemon(role) => nest(buffer, top::DAEMON, |b| u32(b, daemon::STATE, role.number())),
         Request::GetService(key) | Request::GetDestinations(key) | Request::Zero(Some(key)) => {
             nest(buffer, top::SERVICE, |b| service_key(b, key));
         }
@@ -161,6 +177,20 @@ fn destination(buffer: &mut Vec<u8>, destination: &Destination) {
             u16(buffer, dest::TUN_FLAGS, flags);
         }
     }
+}
+
+fn sync_daemon(buffer: &mut Vec<u8>, sync: &SyncDaemon) {
+    u32(buffer, daemon::STATE, sync.role.number());
+    text(buffer, daemon::MCAST_IFN, sync.interface.as_str());
+    u32(buffer, daemon::SYNC_ID, sync.id);
+    u16(buffer, daemon::SYNC_MAXLEN, sync.max_length);
+    match sync.group {
+        IpAddr::V4(group) => put(buffer, daemon::MCAST_GROUP, &group.octets()),
+        IpAddr::V6(group) => put(buffer, daemon::MCAST_GROUP6, &group.octets()),
+    }
+    // In host byte order, unlike every other port of the family.
+    u16(buffer, daemon::MCAST_PORT, sync.port);
+    put(buffer, daemon::MCAST_TTL, &[sync.ttl]);
 }
 
 fn put(buffer: &mut Vec<u8>, kind: u16, value: &[u8]) {

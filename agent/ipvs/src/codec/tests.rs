@@ -272,6 +272,12 @@ fn info_timeouts_and_family() {
     assert_eq!(decode_all(&info), [Ok(Reply::Info(Info { version, connection_table_size: 4096 }))]);
     let timeouts = Timeouts::new(900, 120, 300).unwrap();
     assert_eq!(reply(request(&Request::SetTimeouts(&timeouts)), 13), Reply::Timeouts(timeouts));
+    for group in ["224.0.0.81", "ff02::51"] {
+        let interface = Interface::new("eth1").unwrap();
+        let daemon =
+            SyncDaemon { group: group.parse().unwrap(), ..SyncDaemon::new(SyncRole::Backup, interface, 51) };
+        assert_eq!(reply(request(&Request::StartSyncDaemon(&daemon)), 9), Reply::SyncDaemon(daemon));
+    }
     let mut family = generic(1, &[attribute(2, b"IPVS\0"), attribute(1, &29_u16.to_ne_bytes())]);
     family[4] = 16;
     assert_eq!(decode_all(&family), [Ok(Reply::Family(29))]);

@@ -1,4 +1,5 @@
-//! Names of kernel modules that a service uses: its scheduler and its persistence engine.
+//! Names of up to 15 characters: of kernel modules that a service uses (its scheduler, its persistence engine), of network
+//! interfaces.
 
 use std::fmt;
 use std::str::FromStr;
@@ -106,6 +107,12 @@ name_type!(
     /// The name of a persistence engine; Linux has one, `sip`.
     PersistenceEngine,
     "persistence engine"
+);
+
+name_type!(
+    /// The name of a network interface: `eth1`.
+    Interface,
+    "interface"
 );
 
 impl Scheduler {

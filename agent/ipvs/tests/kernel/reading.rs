@@ -2,7 +2,7 @@
 
 use std::net::UdpSocket;
 
-use agent_ipvs::{Edit, Protocol, Timeouts, Version, text};
+use agent_ipvs::{Edit, Error, Interface, Protocol, SyncDaemon, SyncRole, Timeouts, Version, text};
 
 use crate::bed::{self, apply, connect, direct, key, run, saved, service, table, udp};
 
@@ -26,6 +26,35 @@ pub fn timeouts() {
     let after = ipvs.timeouts().unwrap();
     assert_eq!((after.tcp_secs(), after.tcp_fin_secs(), after.udp_secs()), (2_678_400, 33, 7));
     assert_eq!(ipvs.requests_written(), 2);
+}
+
+pub fn sync_daemons() {
+    let mut ipvs = connect();
+    assert_eq!(ipvs.sync_daemons().unwrap(), []);
+    let lo = Interface::new("lo").unwrap();
+    let master =
+        SyncDaemon { port: 8850, ttl: 3, max_length: 1400, ..SyncDaemon::new(SyncRole::Master, lo, 51) };
+    let backup =
+        SyncDaemon { group: "ff02::51".parse().unwrap(), ..SyncDaemon::new(SyncRole::Backup, lo, 52) };
+    for daemon in [master, backup] {
+        daemon.check().unwrap();
+        ipvs.start_sync_daemon(&daemon).unwrap();
+    }
+    assert_eq!(ipvs.sync_daemons().unwrap(), [master, backup]);
+    let shown = run("ipvsadm -L --daemon");
+    assert!(
+        shown.contains(
+            "master sync daemon (mcast=lo, syncid=51, maxlen=1400, group=224.0.0.81, port=8850, ttl=3)"
+        ),
+        "{shown}"
+    );
+    let again = ipvs.start_sync_daemon(&master).unwrap_err();
+    assert!(matches!(again, Error::Refused { errno: libc::EEXIST, .. }), "{again}");
+    ipvs.stop_sync_daemon(SyncRole::Master).unwrap();
+    let gone = ipvs.stop_sync_daemon(SyncRole::Master).unwrap_err();
+    assert!(matches!(gone, Error::Refused { errno: libc::ESRCH, .. }), "{gone}");
+    assert_eq!(ipvs.sync_daemons().unwrap(), [backup]);
+    ipvs.stop_sync_daemon(SyncRole::Backup).unwrap();
 }
 
 /// Everything that `ipvsadm` can say, typed by hand, read as what its text means.
