@@ -3,12 +3,14 @@
 //! Owns the loop, the connection to the agent and the reload. Everything it knows at the start it has from its former
 //! self through the agent or the state file; without either it holds what the kernel has.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
+use agent_api::config::{SyncDaemon, SyncRoles};
 use agent_api::wire::Part;
 use agent_api::{
     EventKind, KernelTable, LvsHead, LvsSection, Name, NewEvent, ServiceAddress, ServiceReport, Setting,
@@ -16,13 +18,15 @@ use agent_api::{
 };
 use agent_core::blueprint::{Blueprint, service_key};
 use agent_daemon::{Signal, Signals, Watchdog, boot_id, load_config};
+use agent_ipvs::{Interface, SyncRole};
 use agent_link::{Lvsd, Reporter, Watcher, former_state};
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use crate::kernel::{Kernel as _, KernelError, LinuxKernel};
+use crate::kernel::{Beside, Held, Kernel as _, KernelError, LinuxKernel};
 use crate::reconcile::{Heard, Pass, Reconciler, list};
-use crate::{report, settings};
+use crate::report;
+use crate::settings::Settings;
 
 /// How long the agent may take to tell what a former run knew.
 const FORMER_WAIT: Duration = Duration::from_secs(1);
@@ -54,16 +58,39 @@ enum Wake {
 struct Asked {
     blueprint: Blueprint,
     interval: Duration,
-    persistence: bool,
+    settings: Settings,
+    beside: Beside,
     digest: String,
 }
 
 fn load(path: &std::path::Path) -> anyhow::Result<Asked> {
     let config = load_config(path)?;
-    let persistence = config.virtual_servers.iter().any(|server| server.scheduling.persistence.is_some());
     let blueprint =
         Blueprint::of(&config).context("the configuration asks for what the kernel can't hold")?;
-    Ok(Asked { blueprint, interval: config.lvs.interval, persistence, digest: config.digest })
+    let settings = Settings::of(&config);
+    let sync = config.lvs.sync.as_ref().map(sync_daemons).transpose()?;
+    let beside = Beside { timeouts: config.lvs.timeouts, sync };
+    Ok(Asked { blueprint, interval: config.lvs.interval, settings, beside, digest: config.digest })
+}
+
+/// The kernel's daemons that `sync` means.
+fn sync_daemons(sync: &SyncDaemon) -> anyhow::Result<Vec<agent_ipvs::SyncDaemon>> {
+    let roles: &[SyncRole] = match sync.role {
+        SyncRoles::Master => &[SyncRole::Master],
+        SyncRoles::Backup => &[SyncRole::Backup],
+        SyncRoles::Both => &[SyncRole::Master, SyncRole::Backup],
+    };
+    let interface = Interface::new(&sync.interface).context("[lvs.sync]")?;
+    let daemons = roles.iter().map(|role| agent_ipvs::SyncDaemon {
+        role: *role,
+        interface,
+        id: u32::from(sync.id),
+        group: sync.group,
+        port: sync.port,
+        ttl: sync.ttl,
+        max_length: sync.max_length,
+    });
+    Ok(daemons.collect())
 }
 
 /// Prints the edits that the next pass would make.
@@ -75,9 +102,10 @@ pub fn dry_run(start: &Start) -> anyhow::Result<()> {
     let former = former(start);
     let actual = LinuxKernel::default().read()?.table();
     let reconciler = former_reconciler(asked.blueprint, former.as_ref().map(|state| &state.lvsd));
-    let (_, edits) = reconciler.plan(heard(former.as_ref()), &actual, Timestamp::now());
+    let heard = heard(former.as_ref(), asked.settings.flows_move());
+    let (_, difference) = reconciler.plan(heard, &actual, Timestamp::now());
     let mut out = std::io::stdout().lock();
-    for edit in &edits {
+    for edit in difference.into_vec() {
         writeln!(out, "{edit}").context("can't write to standard output")?;
     }
     Ok(())
@@ -119,7 +147,10 @@ pub fn run(start: Start) -> anyhow::Result<()> {
         services,
         summary_due: Instant::now(),
         interval: asked.interval,
-        persistence: asked.persistence,
+        settings: asked.settings,
+        beside: asked.beside,
+        held: Held::default(),
+        urgent_news: false,
         identity,
         config: start.config,
         former,
@@ -156,8 +187,9 @@ fn identity(digest: &str) -> agent_api::Reporter {
     }
 }
 
-fn heard(state: Option<&State>) -> Heard<'_> {
-    Heard { checks: state.map(|state| &state.checkd), orders: state.map(|state| &state.orders) }
+fn heard(state: Option<&State>, flows_move: bool) -> Heard<'_> {
+    let (checks, orders) = (state.map(|state| &state.checkd), state.map(|state| &state.orders));
+    Heard { checks, orders, flows_move }
 }
 
 /// A reconciler that knows what its former self had done.
@@ -180,7 +212,12 @@ struct Daemon {
     services: BTreeMap<ServiceAddress, ServiceReport>,
     summary_due: Instant,
     interval: Duration,
-    persistence: bool,
+    settings: Settings,
+    beside: Beside,
+    /// What was last done beside the table, so that the same trouble is not logged again and again.
+    held: Held,
+    /// Facts came since the last pass: ejections first.
+    urgent_news: bool,
     identity: agent_api::Reporter,
     config: PathBuf,
     /// What a former run left, until the agent is heard.
@@ -193,12 +230,16 @@ impl Daemon {
     fn run(mut self, wakes: &Receiver<Wake>) -> anyhow::Result<()> {
         let watchdog = Watchdog::from_environment();
         agent_daemon::ready();
+        self.doubt();
+        let mut pending = None;
         loop {
-            let wait = self.pass();
+            let wait = self.pass(&mut pending, wakes);
             watchdog.progress();
             let wait = watchdog.patience().map_or(wait, |patience| wait.min(patience));
-            match wakes.recv_timeout(wait) {
-                Ok(Wake::Facts) | Err(RecvTimeoutError::Timeout) => {}
+            let wake = pending.take().map_or_else(|| wakes.recv_timeout(wait), Ok);
+            match wake {
+                Ok(Wake::Facts) => self.urgent_news = true,
+                Err(RecvTimeoutError::Timeout) => {}
                 Ok(Wake::Reload) => self.reload(),
                 Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -214,35 +255,49 @@ impl Daemon {
             Ok(asked) => {
                 self.reconciler.reconfigure(asked.blueprint);
                 self.interval = asked.interval;
-                self.persistence = asked.persistence;
+                self.settings = asked.settings;
+                self.beside = asked.beside;
                 self.identity.config = asked.digest;
                 self.reporter.set_identity(self.identity.clone());
                 self.summary_due = Instant::now();
                 tracing::info!("reloaded the configuration");
+                self.doubt();
             }
             Err(error) => tracing::error!("the configuration stays as it was: {error:#}"),
         }
         agent_daemon::ready();
     }
 
-    /// Makes a pass and tells of it. Returns when the next one is due.
-    fn pass(&mut self) -> Duration {
+    /// Logs what the configuration asks for and hardly means.
+    fn doubt(&self) {
+        for doubt in self.reconciler.blueprint().doubts() {
+            tracing::warn!("{doubt}");
+        }
+    }
+
+    /// Makes a pass and tells of it. Returns when the next one is due. A wake-up that came meanwhile goes to `pending`.
+    fn pass(&mut self, pending: &mut Option<Wake>, wakes: &Receiver<Wake>) -> Duration {
         let now = Timestamp::now();
-        let (reconciler, kernel, former) = (&mut self.reconciler, &mut self.kernel, &mut self.former);
-        let done = self.watcher.read(|watched| {
-            if watched.state.is_some() {
-                *former = None;
-            }
-            reconciler.pass(kernel, heard(watched.state.or(former.as_ref())), now)
+        let flows_move = self.settings.flows_move();
+        let hasty = std::mem::take(&mut self.urgent_news);
+        let news = Cell::new(None);
+        let done = self.make_pass(hasty, now, flows_move, || {
+            news.set(news.get().or_else(|| wakes.try_recv().ok()));
+            news.get().is_some()
         });
+        *pending = news.get();
         let summary = Instant::now() >= self.summary_due;
         if summary {
             self.summary_due = Instant::now() + SUMMARY;
         }
         match done {
             Ok(pass) => {
+                let wait = if pass.unfinished { Duration::ZERO } else { self.interval };
+                if summary {
+                    self.hold_beside();
+                }
                 self.tell(pass, summary, now);
-                self.interval
+                wait
             }
             Err(error) => {
                 self.tell_unusable(&error, now);
@@ -251,12 +306,46 @@ impl Daemon {
         }
     }
 
+    /// The facts are looked at and let go again before anything is written: news must be able to come in meanwhile.
+    fn make_pass(
+        &mut self,
+        hasty: bool,
+        now: Timestamp,
+        flows_move: bool,
+        interrupted: impl Fn() -> bool,
+    ) -> Result<Pass, KernelError> {
+        let (reconciler, kernel) = (&mut self.reconciler, &mut self.kernel);
+        let mut hastened = Vec::new();
+        if hasty {
+            let former = self.former.as_ref();
+            let ejections = self
+                .watcher
+                .read(|watched| reconciler.ejections(heard(watched.state.or(former), flows_move), now));
+            hastened = reconciler.hasten(kernel, ejections)?;
+        }
+        let before = kernel.read()?;
+        let actual = before.table();
+        let former = &mut self.former;
+        let planned = self.watcher.read(|watched| {
+            if watched.state.is_some() {
+                *former = None;
+            }
+            reconciler.plan(heard(watched.state.or(former.as_ref()), flows_move), &actual, now)
+        });
+        let mut pass = reconciler.carry_out(kernel, (before, actual), planned, now, interrupted)?;
+        pass.edits.splice(0..0, hastened);
+        Ok(pass)
+    }
+
     fn tell(&mut self, pass: Pass, summary: bool, now: Timestamp) {
         if !pass.edits.is_empty() {
             tracing::info!("{} edits: {}", pass.edits.len(), list(&pass.edits, |edit| format!("`{edit}`")));
         }
         for event in pass.events {
             self.event(event);
+        }
+        for warning in pass.warnings {
+            tracing::warn!("{warning}");
         }
         let version = self.kernel.version().unwrap_or_default();
         self.kernel_is(KernelTable::Present { version }, now);
@@ -275,16 +364,30 @@ impl Daemon {
         let head = LvsHead {
             kernel: self.head.kernel.clone(),
             settings,
-            foreign_services: pass.plan.foreign as u64,
+            foreign_services: pass.plan.foreign.len() as u64,
             edits: self.reconciler.edits,
             drift_mended: self.reconciler.drift_mended,
         };
         self.head_is(head);
     }
 
+    /// Timeouts and sync daemons; what is refused is logged when it is new.
+    fn hold_beside(&mut self) {
+        match self.kernel.hold(&self.beside) {
+            Ok(held) => {
+                held.done.iter().for_each(|done| tracing::info!("{done}"));
+                for refused in held.refused.iter().filter(|refused| !self.held.refused.contains(refused)) {
+                    tracing::warn!("{refused}");
+                }
+                self.held = held;
+            }
+            Err(error) => tracing::warn!("timeouts and sync daemons are not looked at: {error}"),
+        }
+    }
+
     /// The settings that are wrong; each is logged when it is new.
     fn settings(&self) -> Vec<Setting> {
-        let settings = settings::wrong(self.persistence);
+        let settings = self.settings.wrong();
         for setting in settings.iter().filter(|setting| !self.head.settings.contains(setting)) {
             let value = setting.value.as_deref().unwrap_or("not readable");
             tracing::warn!("{} is {value} and should be {}: {}", setting.name, setting.wanted, setting.why);

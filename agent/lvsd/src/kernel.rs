@@ -3,8 +3,9 @@
 //! Owns the seam between the reconciler and the netlink socket, and the words an operator reads when there is no
 //! IPVS. It keeps no copy of the table.
 
+use agent_api::config::Timeouts;
 use agent_api::{CauseCode, KernelTable};
-use agent_ipvs::{Edit, Error, Info, Ipvs, Snapshot};
+use agent_ipvs::{Edit, Error, Info, Ipvs, Snapshot, SyncDaemon};
 
 /// Something that has an IPVS table: the kernel, or a model of it in tests.
 pub trait Kernel {
@@ -108,6 +109,84 @@ impl LinuxKernel {
         // Kept only after success: after an error a fresh socket has no leftovers.
         self.ipvs = Some(ipvs);
         Ok(done)
+    }
+}
+
+/// What the configuration asks of the kernel beside the table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// Timeouts of idle connections.
+    pub timeouts: Timeouts,
+    /// The sync daemons that are to run; absent: they are left alone.
+    pub sync: Option<Vec<SyncDaemon>>,
+}
+
+impl LinuxKernel {
+    /// Compares timeouts and sync daemons with `wanted` and puts right what differs. Returns what was done and what was refused, a
+    /// line each.
+    ///
+    /// # Errors
+    /// The kernel could not be asked.
+    pub fn hold(&mut self, wanted: &Beside) -> Result<Held, KernelError> {
+        let mut held = Held::default();
+        let Timeouts { tcp, tcp_fin, udp } = wanted.timeouts;
+        if tcp.or(tcp_fin).or(udp).is_some() {
+            let has = self.with(Ipvs::timeouts)?;
+            // 0 leaves one as it is.
+            let edit = |wanted: Option<u32>, has: u32| wanted.filter(|wanted| *wanted != has).unwrap_or(0);
+            let change =
+                (edit(tcp, has.tcp_secs()), edit(tcp_fin, has.tcp_fin_secs()), edit(udp, has.udp_secs()));
+            if change != (0, 0, 0) {
+                let done = agent_ipvs::Timeouts::new(change.0, change.1, change.2)
+                    .map_err(|error| error.to_string())
+                    .and_then(|timeouts| {
+                        self.with(|ipvs| ipvs.set_timeouts(&timeouts)).map_err(|error| error.to_string())
+                    });
+                let what = format!(
+                    "timeouts (tcp, tcp_fin, udp; 0: as it was) to {} {} {} s",
+                    change.0, change.1, change.2
+                );
+                held.note(&format!("set {what}"), done);
+            }
+        }
+        if let Some(wanted) = &wanted.sync {
+            self.hold_sync(wanted, &mut held)?;
+        }
+        Ok(held)
+    }
+
+    fn hold_sync(&mut self, wanted: &[SyncDaemon], held: &mut Held) -> Result<(), KernelError> {
+        let has = self.with(Ipvs::sync_daemons)?;
+        for gone in has.iter().filter(|daemon| !wanted.contains(daemon)) {
+            let done = self.with(|ipvs| ipvs.stop_sync_daemon(gone.role)).map_err(|error| error.to_string());
+            held.note(&format!("stopped the sync daemon {:?} on {}", gone.role, gone.interface), done);
+        }
+        for new in wanted.iter().filter(|daemon| !has.contains(daemon)) {
+            let done = self.with(|ipvs| ipvs.start_sync_daemon(new)).map_err(|error| error.to_string());
+            held.note(
+                &format!("started the sync daemon {:?} on {}, id {}", new.role, new.interface, new.id),
+                done,
+            );
+        }
+        Ok(())
+    }
+}
+
+/// What [`LinuxKernel::hold`] did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Held {
+    /// What was done.
+    pub done: Vec<String>,
+    /// What the kernel refused.
+    pub refused: Vec<String>,
+}
+
+impl Held {
+    fn note(&mut self, what: &str, done: Result<(), String>) {
+        match done {
+            Ok(()) => self.done.push(what.to_owned()),
+            Err(error) => self.refused.push(format!("not {what}: {error}")),
+        }
     }
 }
 

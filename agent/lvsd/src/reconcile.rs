@@ -4,11 +4,12 @@
 //! changes), which services are ours, and what was already told. It reads no clock and opens no socket: the kernel is
 //! behind [`Kernel`], the time an argument.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use agent_api::config::Adopt;
 use agent_api::{CheckSection, EventKind, Name, NewEvent, Orders};
 use agent_core::blueprint::Blueprint;
-use agent_core::diff::{diff, drift};
+use agent_core::diff::{Difference, diff, drift};
 use agent_core::plan::{Facts, Plan, plan};
 use agent_ipvs::{Edit, ServiceKey, Snapshot, Table};
 use jiff::{SignedDuration, Timestamp};
@@ -22,6 +23,8 @@ mod tests;
 const TELL_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 /// How many edits one event's text lists.
 const LISTED: usize = 5;
+/// Edits that nothing waits for, made in one go; then it is looked whether something urgent has come. About half a millisecond.
+const BULK: usize = 500;
 
 /// What was last heard from the agent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,6 +33,8 @@ pub struct Heard<'a> {
     pub checks: Option<&'a CheckSection>,
     /// The operators' orders.
     pub orders: Option<&'a Orders>,
+    /// Whether the kernel lets the flows of a removed destination go on elsewhere.
+    pub flows_move: bool,
 }
 
 /// What a pass did.
@@ -43,6 +48,10 @@ pub struct Pass {
     pub edits: Vec<Edit>,
     /// What is worth telling.
     pub events: Vec<NewEvent>,
+    /// What is worth a line in the log.
+    pub warnings: Vec<String>,
+    /// Whether edits are left, because something urgent came: the next pass is due at once.
+    pub unfinished: bool,
 }
 
 /// The memory between passes.
@@ -53,6 +62,10 @@ pub struct Reconciler {
     settled: Table,
     fail_open: BTreeSet<Name>,
     told: BTreeMap<String, Timestamp>,
+    /// Services of others where all are claimed, and since when they are known.
+    strangers: BTreeMap<ServiceKey, Timestamp>,
+    /// Those that were known for long enough.
+    warned: BTreeSet<ServiceKey>,
     /// Edits that the kernel took since the start.
     pub edits: u64,
     /// Those of them that undid somebody else's change.
@@ -65,7 +78,8 @@ impl Reconciler {
     #[must_use]
     pub fn new(blueprint: Blueprint, ours: BTreeSet<ServiceKey>, fail_open: BTreeSet<Name>) -> Self {
         let (settled, told) = (Table::new(), BTreeMap::new());
-        Self { blueprint, ours, settled, fail_open, told, edits: 0, drift_mended: 0 }
+        let (strangers, warned) = (BTreeMap::new(), BTreeSet::new());
+        Self { blueprint, ours, settled, fail_open, told, strangers, warned, edits: 0, drift_mended: 0 }
     }
 
     /// Goes on with another configuration. What the former one had and this one has not is removed by the next pass.
@@ -81,55 +95,132 @@ impl Reconciler {
 
     /// What a pass would do to `actual`.
     #[must_use]
-    pub fn plan(&self, heard: Heard<'_>, actual: &Table, now: Timestamp) -> (Plan, Vec<Edit>) {
-        let Heard { checks, orders } = heard;
-        let facts = Facts { blueprint: &self.blueprint, checks, orders, actual, ours: &self.ours, now };
+    pub fn plan(&self, heard: Heard<'_>, actual: &Table, now: Timestamp) -> (Plan, Difference) {
+        let Heard { checks, orders, flows_move } = heard;
+        let (blueprint, ours, warned) = (&self.blueprint, &self.ours, &self.warned);
+        let facts = Facts { blueprint, checks, orders, actual, ours, warned, flows_move, now };
         let plan = plan(&facts);
-        let edits = diff(&plan.wanted, actual, &plan.surplus);
-        (plan, edits)
+        let difference = diff(&plan.wanted, actual, &plan.surplus);
+        (plan, difference)
     }
 
-    /// Makes one pass.
+    /// The ejections that new facts ask for, by the table as the last pass left it: to read a large one takes longer than
+    /// clients should wait.
+    #[must_use]
+    pub fn ejections(&self, heard: Heard<'_>, now: Timestamp) -> Vec<Edit> {
+        self.plan(heard, &self.settled, now).1.urgent
+    }
+
+    /// Makes such ejections. A pass must follow; it sees what the kernel really has.
     ///
     /// # Errors
-    /// The table could not be read, or the kernel could not be written to at all. Nothing is forgotten: the next pass reads
-    /// the table anew.
-    pub fn pass(
+    /// The kernel could not be written to.
+    pub fn hasten(
         &mut self,
         kernel: &mut impl Kernel,
-        heard: Heard<'_>,
+        mut ejections: Vec<Edit>,
+    ) -> Result<Vec<Edit>, KernelError> {
+        if ejections.is_empty() {
+            return Ok(ejections);
+        }
+        // What is refused is not as it was: the pass will see.
+        let refusals = kernel.apply(&ejections)?;
+        ejections.retain(|edit| !refusals.iter().any(|refusal| refusal.edit == *edit));
+        for edit in &ejections {
+            // The kernel took it, so the memory does too; where it differs, the pass will see that as well.
+            let _ = edit.apply_to(&mut self.settled);
+        }
+        self.edits += ejections.len() as u64;
+        Ok(ejections)
+    }
+
+    /// Carries out what [`Self::plan`] made of `actual`, which is the table of `before`. Between parts of many edits
+    /// `interrupted` is asked whether something urgent has come.
+    ///
+    /// # Errors
+    /// The kernel could not be written to at all, or not be read again. Nothing is forgotten: the next pass reads the table
+    /// anew.
+    pub fn carry_out(
+        &mut self,
+        kernel: &mut impl Kernel,
+        (before, actual): (Snapshot, Table),
+        (plan, difference): (Plan, Difference),
         now: Timestamp,
+        interrupted: impl Fn() -> bool,
     ) -> Result<Pass, KernelError> {
-        let before = kernel.read()?;
-        let actual = before.table();
-        let (plan, mut edits) = self.plan(heard, &actual, now);
+        let warnings = self.meet(&plan, now);
         self.ours.extend(plan.wanted.keys());
         let mut events = self.fail_open_events(&plan, now);
-        if edits.is_empty() {
-            self.settle(&actual);
-            return Ok(Pass { after: before, plan, edits, events });
+        if difference.is_empty() {
+            self.settle(actual);
+            return Ok(Pass { after: before, plan, edits: Vec::new(), events, warnings, unfinished: false });
         }
+        let Difference { urgent, bulk } = difference;
+        let (mut edits, mut refusals, mut unfinished) = (Vec::new(), Vec::new(), false);
+        for (number, part) in std::iter::once(urgent.as_slice()).chain(bulk.chunks(BULK)).enumerate() {
+            // The first part of the bulk is always made, so that whatever comes all the time stops nothing for ever.
+            if number > 1 && interrupted() {
+                unfinished = true;
+                break;
+            }
+            if !part.is_empty() {
+                refusals.extend(kernel.apply(part)?);
+                edits.extend_from_slice(part);
+            }
+        }
+        let refused: HashSet<&Edit> = refusals.iter().map(|refusal| &refusal.edit).collect();
+        edits.retain(|edit| !refused.contains(edit));
         let mended = drift(&self.settled, &plan.wanted, &edits);
-        let refusals = kernel.apply(&edits)?;
-        edits.retain(|edit| !refusals.iter().any(|refusal| refusal.edit == *edit));
-        let mended: Vec<Edit> = mended.into_iter().filter(|edit| edits.contains(edit)).collect();
         self.edits += edits.len() as u64;
         self.drift_mended += mended.len() as u64;
         events.extend(self.drift_event(&mended, &actual, now));
         events.extend(self.refusal_event(&refusals, now));
         let after = kernel.read()?;
-        self.settle(&after.table());
-        Ok(Pass { after, plan, edits, events })
+        self.settle(after.table());
+        Ok(Pass { after, plan, edits, events, warnings, unfinished })
     }
 
     /// Remembers our part of the table as the pass leaves it.
-    fn settle(&mut self, actual: &Table) {
-        self.settled =
-            actual.iter().filter(|(key, _)| self.ours.contains(key)).map(|(k, e)| (*k, e.clone())).collect();
-        let configured = |key: &ServiceKey| {
-            self.blueprint.pools.iter().any(|pool| pool.services.iter().any(|service| service.key() == key))
-        };
-        self.ours.retain(|key| self.settled.contains_key(key) || configured(key));
+    fn settle(&mut self, mut actual: Table) {
+        actual.retain(|key, _| self.ours.contains(key));
+        self.settled = actual;
+        let configured: HashSet<&ServiceKey> = self
+            .blueprint
+            .pools
+            .iter()
+            .flat_map(|pool| pool.services.iter().map(|service| service.key()))
+            .collect();
+        self.ours.retain(|key| self.settled.contains_key(key) || configured.contains(key));
+    }
+
+    /// Notes services of others where all are claimed; says of new ones what will become of them.
+    fn meet(&mut self, plan: &Plan, now: Timestamp) -> Vec<String> {
+        if self.blueprint.adopt != Adopt::Exclusive {
+            self.strangers.clear();
+            self.warned.clear();
+            return Vec::new();
+        }
+        let grace = self.blueprint.exclusive_grace;
+        self.strangers.retain(|key, _| plan.foreign.contains(key));
+        let mut warnings = Vec::new();
+        for key in &plan.foreign {
+            if !self.strangers.contains_key(key) {
+                self.strangers.insert(*key, now);
+                warnings.push(format!(
+                    "service {key} is in the kernel and not in the configuration; adopt = \"exclusive\" removes it in {} s: \
+                     put it into the configuration, or write adopt = \"named\"",
+                    grace.as_secs()
+                ));
+            }
+        }
+        // A clock that was set back begins the grace anew.
+        for since in self.strangers.values_mut().filter(|since| **since > now) {
+            *since = now;
+        }
+        let long =
+            |(key, since): (&ServiceKey, &Timestamp)| (now.duration_since(*since) >= grace).then_some(*key);
+        self.warned = self.strangers.iter().filter_map(long).collect();
+        warnings
     }
 
     fn fail_open_events(&mut self, plan: &Plan, now: Timestamp) -> Vec<NewEvent> {

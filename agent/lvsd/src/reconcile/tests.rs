@@ -53,8 +53,12 @@ impl Kernel for Model {
 }
 
 fn blueprint(address: &str, names: &[&str]) -> Blueprint {
+    blueprint_of(address, "\"udp/53\"", names)
+}
+
+fn blueprint_of(address: &str, services: &str, names: &[&str]) -> Blueprint {
     let mut text = format!(
-        "[[virtual_server]]\nname = \"resolver\"\naddress = \"{address}\"\nservices = [\"udp/53\"]\nscheduler = \"wrr\"\n\
+        "[[virtual_server]]\nname = \"resolver\"\naddress = \"{address}\"\nservices = [{services}]\nscheduler = \"wrr\"\n\
          min_serving = \"1%\"\n[virtual_server.check.dns]\nqname = \"resolve.test\"\n"
     );
     for (index, name) in names.iter().enumerate() {
@@ -88,6 +92,25 @@ fn kinds(pass: &Pass) -> Vec<EventKind> {
     pass.events.iter().map(|event| event.kind).collect()
 }
 
+/// A pass, as the daemon makes it.
+fn pass(
+    reconciler: &mut Reconciler,
+    kernel: &mut Model,
+    heard: Heard<'_>,
+    now: Timestamp,
+    interrupted: impl Fn() -> bool,
+) -> Result<Pass, KernelError> {
+    let before = kernel.read()?;
+    let actual = before.table();
+    let planned = reconciler.plan(heard, &actual, now);
+    reconciler.carry_out(kernel, (before, actual), planned, now, interrupted)
+}
+
+fn hasten(reconciler: &mut Reconciler, kernel: &mut Model, heard: Heard<'_>) -> Vec<Edit> {
+    let ejections = reconciler.ejections(heard, NOW);
+    reconciler.hasten(kernel, ejections).unwrap()
+}
+
 struct Bed {
     kernel: Model,
     reconciler: Reconciler,
@@ -110,8 +133,8 @@ impl Bed {
     }
 
     fn at(&mut self, now: Timestamp) -> Pass {
-        let heard = Heard { checks: Some(&self.checks), orders: None };
-        self.reconciler.pass(&mut self.kernel, heard, now).unwrap()
+        let heard = Heard { checks: Some(&self.checks), orders: None, flows_move: true };
+        pass(&mut self.reconciler, &mut self.kernel, heard, now, || false).unwrap()
     }
 }
 
@@ -199,7 +222,7 @@ fn a_service_that_leaves_the_configuration_is_removed_and_foreign_ones_stay() {
     bed.pass();
     bed.reconciler.reconfigure(blueprint("10.0.0.2", &["a", "b"]));
     let pass = bed.pass();
-    assert_eq!(pass.plan.foreign, 1);
+    assert_eq!(pass.plan.foreign.len(), 1);
     assert_eq!(bed.kernel.table.len(), 2, "{:?}", bed.kernel.table.keys());
     assert!(bed.kernel.table.contains_key(foreign.key()));
     // Somebody makes the former service again by hand: it is no longer ours.
@@ -208,7 +231,7 @@ fn a_service_that_leaves_the_configuration_is_removed_and_foreign_ones_stay() {
         agent_ipvs::Scheduler::RR,
     );
     Edit::AddService(former).apply_to(&mut bed.kernel.table).unwrap();
-    assert_eq!(bed.pass().plan.foreign, 2);
+    assert_eq!(bed.pass().plan.foreign.len(), 2);
 }
 
 #[test]
@@ -216,8 +239,91 @@ fn a_reading_that_fails_forgets_nothing() {
     let mut bed = Bed::new();
     bed.pass();
     bed.kernel.broken = true;
-    let heard = Heard { checks: Some(&bed.checks), orders: None };
-    assert!(bed.reconciler.pass(&mut bed.kernel, heard, NOW).is_err());
+    let heard = Heard { checks: Some(&bed.checks), orders: None, flows_move: true };
+    assert!(pass(&mut bed.reconciler, &mut bed.kernel, heard, NOW, || false).is_err());
     bed.kernel.table.values_mut().next().unwrap().destinations.pop_first();
     assert_eq!(kinds(&bed.pass()), [EventKind::DriftMended]);
+}
+
+#[test]
+fn an_ejection_does_not_wait_for_a_reading() {
+    let mut bed = Bed::new();
+    bed.pass();
+    bed.checks = checks(&[("a", Verdict::Down), ("b", Verdict::Up)]);
+    bed.kernel.broken = true;
+    let heard = Heard { checks: Some(&bed.checks), orders: None, flows_move: true };
+    let done = hasten(&mut bed.reconciler, &mut bed.kernel, heard);
+    assert!(matches!(done.as_slice(), [Edit::RemoveDestination { .. }]), "{done:?}");
+    assert_eq!(hasten(&mut bed.reconciler, &mut bed.kernel, heard), [], "once is enough");
+    bed.kernel.broken = false;
+    let pass = bed.pass();
+    assert_eq!((pass.edits.len(), kinds(&pass)), (0, vec![]), "and the pass that follows has nothing to do");
+    // Admitting is nothing that clients wait for.
+    bed.checks = checks(&[("a", Verdict::Up), ("b", Verdict::Up)]);
+    let heard = Heard { checks: Some(&bed.checks), orders: None, flows_move: true };
+    assert_eq!(hasten(&mut bed.reconciler, &mut bed.kernel, heard), []);
+    assert_eq!(bed.pass().edits.len(), 1);
+}
+
+#[test]
+fn a_hasty_ejection_that_somebody_made_already_is_no_trouble() {
+    let mut bed = Bed::new();
+    bed.pass();
+    bed.kernel.table.values_mut().next().unwrap().destinations.pop_first();
+    bed.kernel.refuse = Some("-d");
+    bed.checks = checks(&[("a", Verdict::Down), ("b", Verdict::Up)]);
+    let heard = Heard { checks: Some(&bed.checks), orders: None, flows_move: true };
+    assert_eq!(hasten(&mut bed.reconciler, &mut bed.kernel, heard), []);
+    assert_eq!(bed.pass().edits.len(), 0);
+}
+
+#[test]
+fn a_bulk_of_edits_gives_way_and_is_finished_later() {
+    let names: Vec<String> = (0..250).map(|number| format!("s{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut bed = Bed::new();
+    let verdicts: Vec<_> = names.iter().map(|name| (*name, Verdict::Up)).collect();
+    bed.checks = checks(&verdicts);
+    let services: Vec<String> = (1..=9).map(|port| format!("\"udp/{port}\"")).collect();
+    let blueprint = blueprint_of("10.0.0.1", &services.join(", "), &names);
+    bed.reconciler = Reconciler::new(blueprint, BTreeSet::new(), BTreeSet::new());
+    let mut passes = 0;
+    loop {
+        let heard = Heard { checks: Some(&bed.checks), orders: None, flows_move: true };
+        let pass = pass(&mut bed.reconciler, &mut bed.kernel, heard, NOW, || true).unwrap();
+        passes += 1;
+        assert!(pass.edits.len() <= BULK && kinds(&pass).is_empty());
+        if !pass.unfinished {
+            break;
+        }
+    }
+    assert_eq!((passes, bed.kernel.writes), (5, 9 * 251));
+}
+
+#[test]
+fn exclusive_warns_and_waits_before_it_removes() {
+    let mut bed = Bed::new();
+    let foreign = agent_ipvs::Service::new(
+        ServiceKey::new(agent_ipvs::Protocol::Tcp, "10.9.9.9".parse().unwrap(), 80).unwrap(),
+        agent_ipvs::Scheduler::RR,
+    );
+    Edit::AddService(foreign).apply_to(&mut bed.kernel.table).unwrap();
+    let mut exclusive = blueprint("10.0.0.1", &["a", "b"]);
+    exclusive.adopt = Adopt::Exclusive;
+    bed.reconciler.reconfigure(exclusive);
+    let first = bed.pass();
+    assert!(
+        first.warnings.len() == 1 && first.warnings[0].contains("tcp 10.9.9.9:80"),
+        "{:?}",
+        first.warnings
+    );
+    let waiting = bed.at(NOW + SignedDuration::from_secs(30));
+    assert_eq!((waiting.warnings.len(), waiting.edits.len()), (0, 0));
+    let gone = bed.at(NOW + SignedDuration::from_secs(31));
+    assert_eq!(gone.edits, [Edit::RemoveService(*foreign.key())]);
+    // Who makes it again is warned again.
+    Edit::AddService(foreign).apply_to(&mut bed.kernel.table).unwrap();
+    let now = NOW + SignedDuration::from_secs(32);
+    assert_eq!(bed.at(now).warnings.len(), 1);
+    assert_eq!(bed.at(now + SignedDuration::from_secs(1)).edits, []);
 }
