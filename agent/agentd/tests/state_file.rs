@@ -4,15 +4,19 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use agent_api::wire::AgentError;
-use agent_link::CallError;
+use agent_api::{CheckHead, Verdict};
+use agent_link::{CallError, Checkd, Reporter};
 use nix::unistd::geteuid;
+use serde_json::json;
 use support::{AGENTD, Place, copy_program, until};
 
 #[test]
@@ -64,13 +68,56 @@ fn observations_of_another_boot_are_dropped_and_orders_never() {
     let mut state = place.saved();
     state.boot_id = "00000000-0000-0000-0000-000000000000".into();
     state.checkd.heard_at = Some(state.written_at);
-    state.checkd.items.insert("resolver/dns1".parse().unwrap(), support::health(agent_api::Verdict::Down));
+    state.checkd.items.insert("resolver/dns1".parse().unwrap(), support::health(Verdict::Down));
     fs::write(&place.state, serde_json::to_vec(&state).unwrap()).unwrap();
     let _agent = place.start();
     let now = place.state_now();
     assert!(now.checkd.items.is_empty() && now.checkd.heard_at.is_none());
     assert_eq!(now.orders, state.orders);
     assert_eq!(now.events, state.events);
+}
+
+#[test]
+fn an_acknowledged_order_is_on_disk_whatever_else_is_written() {
+    let place = Place::new();
+    let agent = place.start();
+    let id = || "resolver/dns1".parse().unwrap();
+    let process = support::identity(1, "2026-11-21T00:00:00Z");
+    let items = BTreeMap::from([(id(), support::health(Verdict::Up))]);
+    let reporter = Reporter::<Checkd>::start(&place.socket, process, CheckHead::default(), items).unwrap();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Each change is an event, and each event is written soon.
+        scope.spawn(|| {
+            for verdict in [Verdict::Down, Verdict::Up].into_iter().cycle() {
+                if over.load(Ordering::SeqCst) {
+                    return;
+                }
+                reporter.set_item(id(), support::health(verdict));
+                assert!(reporter.flush(support::LONG));
+            }
+        });
+        let orders = ["dns1", "dns2"].map(|server| {
+            let place = &place;
+            scope.spawn(move || {
+                let is_drained =
+                    || place.saved().orders.drains.iter().any(|drain| drain.target.to_string() == server);
+                for _ in 0..40 {
+                    place.drain(server).unwrap();
+                    assert!(is_drained(), "the drain of {server} is not on disk");
+                    place.call("org.holdfast.Agent.Undrain", json!({ "real_server": server })).unwrap();
+                    assert!(!is_drained(), "the end of the drain of {server} is not on disk");
+                }
+            })
+        });
+        let all_well = orders.map(std::thread::ScopedJoinHandle::join);
+        over.store(true, Ordering::SeqCst);
+        all_well.into_iter().for_each(|well| well.unwrap());
+    });
+    place.drain("dns1").unwrap();
+    agent.kill();
+    let _agent = place.start();
+    assert_eq!(place.drained(), ["dns1"]);
 }
 
 #[track_caller]
