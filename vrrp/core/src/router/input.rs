@@ -11,10 +11,11 @@ use crate::codec::Datagram;
 /// begin twice. Read the sockets before telling [`Input::DeadlinePassed`]: an advert that lies there still counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input<'a> {
-    /// The daemon is ready. `held`: the virtual addresses were found on the interface, left by an earlier run, and this
-    /// long ago their lease was given last. `None`: they are not all there.
+    /// The daemon is ready. With the addresses still on the interface from an earlier run, and within the lease and the
+    /// patience of the peers, the router goes on as Active at once; otherwise it has them removed and listens.
     Started {
-        /// Age of the lease found, if the addresses are all still held.
+        /// If all virtual addresses are still held: how long ago the earlier run spoke last. Where that is not known, how
+        /// long ago it renewed their lease, which is at most an interval less.
         held: Option<Duration>,
     },
     /// The time of [`super::VirtualRouter::deadline`] has come.
