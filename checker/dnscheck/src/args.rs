@@ -7,25 +7,25 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use checker_core::dns::{
-    Bounds, Class, DnsCheck, Flags, Need, Pattern, Prefix, Rcode, RecordType, Timeout, Tries, seconds,
+    Bounds, Class, DnsCheck, Fit, Flags, Need, Pattern, Prefix, Rcode, RecordType, Timeout, Tries, seconds,
 };
 use checker_probe::Interface;
-use clap::{Args as Group, Parser, ValueEnum};
+use clap::{Args as Group, Parser};
 
 const EXAMPLES: &str = "\
 Examples:
   dnscheck --server 10.1.53.2 --qname resolve.test --expect-answer 192.0.2.80
-  dnscheck --server 10.1.53.2 --server 10.1.53.3 --qname {rand}.example.test --expect-rcode NXDOMAIN
-  dnscheck --server 2001:db8::53 --qname example.test --primary 2001:db8::1 --max-lag 0 --grace 30s
-  dnscheck --server 10.1.53.2 --qname example.test --rrsig=3d --format plugin --warn 50ms --crit 0.5
-  dnscheck --server 10.1.53.2 --qname id.server --qtype TXT --qclass CH --tcp --weight 100
+  dnscheck --server 10.1.53.2 --qname {rand}.lab.test --expect-rcode NXDOMAIN
+  dnscheck --server 10.1.53.2 --qname lab.test --primary 10.1.53.1 --grace 30s
+  dnscheck --server 10.1.53.2 --qname lab.test --format plugin --warn 50ms
+  dnscheck --server fe80::1%lo --qname id.server --qtype TXT --qclass CH --tcp
 
-Exit status: 0 when the server is up or degraded; 1 when it is not, when it could not be probed, and on a
-wrong command line. --weight and --format plugin have their own.";
+Exit status: 0 when up or degraded; 1 when down, when it could not be probed,
+and on a wrong command line. --weight and --format plugin have their own.";
 
 /// Asks name servers and says whether they answer as they should.
 #[derive(Debug, Parser)]
-#[command(name = "dnscheck", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "dnscheck", version, after_help = EXAMPLES, max_term_width = 80)]
 pub(crate) struct Args {
     #[command(flatten, next_help_heading = "Server")]
     pub(crate) server: ServerArgs,
@@ -45,52 +45,58 @@ pub(crate) struct Args {
 
 #[derive(Debug, Group)]
 pub(crate) struct ServerArgs {
-    /// Address of the name server, IPv4 or IPv6 (fe80::1%eth0 on a link); repeat for several
+    /// IPv4 or IPv6 address (fe80::1%eth0); repeatable
     #[arg(long, value_name = "ADDRESS", required_unless_present_any = ["servers_file", "generate"])]
     pub(crate) server: Vec<String>,
-    /// File with one address per line, # begins a comment; - is standard input
+    /// One address per line, # comments; - for stdin
     #[arg(long, value_name = "FILE")]
     pub(crate) servers_file: Option<PathBuf>,
-    /// How many of several servers must pass: all, any or a number
-    #[arg(long, value_name = "NEED", default_value = "all")]
-    pub(crate) need_servers: Need,
-    /// Port of the servers
-    #[arg(short, long, value_name = "PORT", default_value_t = DnsCheck::PORT, value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) port: u16,
+    /// Servers that must pass: all, any, 2, …
+    #[arg(long, value_name = "NEED")]
+    pub(crate) need_servers: Option<Need>,
+    /// Port of the servers [default: 53]
+    #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
     /// Address of this machine to ask from
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) source: Option<IpAddr>,
     /// Interface or VRF to ask by
     #[arg(long, value_name = "NAME")]
     pub(crate) interface: Option<Interface>,
-    /// Mark of the packets, for routing and filter rules (0x… or decimal)
+    /// Mark of the packets (SO_MARK), 7 or 0x7
     #[arg(long, value_name = "MARK", value_parser = mark)]
     pub(crate) mark: Option<u32>,
-    /// Differentiated services code point of the packets
+    /// Differentiated services code point
     #[arg(long, value_name = "0-63", value_parser = clap::value_parser!(u8).range(..64))]
     pub(crate) dscp: Option<u8>,
 }
 
+impl ServerArgs {
+    pub(crate) fn port(&self) -> u16 {
+        self.port.unwrap_or(DnsCheck::PORT)
+    }
+}
+
 #[derive(Debug, Group)]
 pub(crate) struct QuestionArgs {
-    /// Name to ask for; {rand}, {epoch} and {server} are filled in anew for every probe
+    /// Name; may hold {rand}, {epoch}, {server}
     #[arg(long, value_name = "NAME", required_unless_present = "generate")]
     pub(crate) qname: Option<String>,
-    /// Type to ask for, such as A, AAAA or TYPE65280 [default: A; SOA with --primary or --serial]
+    /// A, AAAA, TYPE65280, … [default: A or SOA]
     #[arg(long, value_name = "TYPE")]
     pub(crate) qtype: Option<RecordType>,
-    /// Class to ask in
-    #[arg(long, value_name = "CLASS", default_value = "IN")]
-    pub(crate) qclass: Class,
-    /// One more question, with the response codes that it must get: "NAME [CLASS] [TYPE] [RCODE,…]"
+    /// Class to ask in: IN, CH, HS [default: IN]
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) qclass: Option<Class>,
+    /// Further question: "NAME [CLASS] [TYPE] [RCODE,…]"
     #[arg(long, value_name = "QUESTION")]
     pub(crate) ask: Vec<String>,
-    /// The same, but its failure only degrades
+    /// Further question whose failure only degrades
     #[arg(long, value_name = "QUESTION")]
     pub(crate) advise: Vec<String>,
-    /// How many of several questions must pass: all, any or a number
-    #[arg(long, value_name = "NEED", default_value = "all")]
-    pub(crate) need: Need,
+    /// Questions that must pass: all, any, 2, …
+    #[arg(long, value_name = "NEED")]
+    pub(crate) need: Option<Need>,
     /// Desire recursion (the default)
     #[arg(long, overrides_with = "no_rd")]
     pub(crate) rd: bool,
@@ -103,7 +109,7 @@ pub(crate) struct QuestionArgs {
     /// Set AD: say whether the answer is validated
     #[arg(long)]
     pub(crate) ad: bool,
-    /// Random case for the letters of the name, which the reply must repeat
+    /// Letters in random case, to be repeated (0x20)
     #[arg(long)]
     pub(crate) mixed_case: bool,
 }
@@ -128,10 +134,10 @@ pub(crate) struct EdnsArgs {
     /// Send a cookie
     #[arg(long)]
     pub(crate) cookie: bool,
-    /// Ask for the answer that this network gets
+    /// Client subnet to ask for
     #[arg(long, value_name = "NETWORK")]
     pub(crate) subnet: Option<Prefix>,
-    /// Pad the query to a multiple of this
+    /// Pad the query to blocks [default: 128]
     #[arg(long, value_name = "OCTETS", num_args = 0..=1, require_equals = true, default_missing_value = "128", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(crate) padding: Option<u16>,
     /// Ask a secondary when its zone expires
@@ -141,125 +147,125 @@ pub(crate) struct EdnsArgs {
 
 #[derive(Debug, Group)]
 pub(crate) struct ExpectArgs {
-    /// Response codes that pass, separated by commas [default: NOERROR; any with --forbid-rcode]
+    /// Codes that pass, with commas [default: NOERROR]
     #[arg(long, value_name = "RCODE", value_delimiter = ',')]
     pub(crate) expect_rcode: Vec<Rcode>,
-    /// Response codes that never pass
+    /// Codes that never pass; others do
     #[arg(long, value_name = "RCODE", value_delimiter = ',')]
     pub(crate) forbid_rcode: Vec<Rcode>,
-    /// Answer that must be there, as in a zone file; aliases are followed
+    /// Answer that must come, as in a zone file
     #[arg(long, value_name = "DATA")]
     pub(crate) expect_answer: Vec<String>,
-    /// Regular expression that an answer must match
+    /// Expression that an answer must match
     #[arg(long = "match", value_name = "REGEX")]
     pub(crate) matching: Vec<Pattern>,
-    /// Network that an address in the answer must lie in
+    /// Network that an address must lie in
     #[arg(long, value_name = "NETWORK")]
     pub(crate) within: Vec<Prefix>,
-    /// How the answers and what is expected must fit: one of it, all of it, or all and nothing else
-    #[arg(long, value_name = "FIT", default_value = "any")]
-    pub(crate) fit: FitArg,
-    /// How many answers there must be: 3, 2..4, 2.. or ..4
+    /// Any, all or exactly what is expected [default: any]
+    #[arg(long, value_name = "FIT", value_parser = fit)]
+    pub(crate) fit: Option<Fit>,
+    /// Number of answers: 3, 2..4, 2.. or ..4
     #[arg(long, value_name = "RANGE")]
     pub(crate) answer_count: Option<Bounds<u32>>,
-    /// Time to live of every answer in seconds, as a range
+    /// Time to live of every answer, in seconds
     #[arg(long, value_name = "RANGE")]
     pub(crate) ttl: Option<Bounds<u32>>,
-    /// Pass a NOERROR reply without an answer, too
+    /// Pass NOERROR without an answer, too
     #[arg(long, conflicts_with_all = ["expect_answer", "matching", "within"])]
     pub(crate) allow_empty: bool,
-    /// Pass only a NOERROR reply without an answer
+    /// Pass only NOERROR without an answer
     #[arg(long, conflicts_with_all = ["expect_answer", "matching", "within", "allow_empty"])]
     pub(crate) expect_empty: bool,
-    /// Record that must be in the authority section: "TYPE DATA"
+    /// "TYPE DATA" in the authority section
     #[arg(long, value_name = "RECORD")]
     pub(crate) expect_authority: Vec<String>,
-    /// How many records the authority section must have
+    /// Number of records there
     #[arg(long, value_name = "RANGE")]
     pub(crate) authority_count: Option<Bounds<u32>>,
-    /// Record that must be in the additional section: "TYPE DATA"
+    /// "TYPE DATA" in the additional section
     #[arg(long, value_name = "RECORD")]
     pub(crate) expect_additional: Vec<String>,
-    /// How many records the additional section must have
+    /// Number of records there
     #[arg(long, value_name = "RANGE")]
     pub(crate) additional_count: Option<Bounds<u32>>,
-    /// Flags that must be set: aa, tc, rd, ra, ad, cd
+    /// Flags that must be set: aa,tc,rd,ra,ad,cd
     #[arg(long, value_name = "FLAG", value_delimiter = ',')]
     pub(crate) flags: Vec<Flags>,
     /// Flags that must not be set
     #[arg(long, value_name = "FLAG", value_delimiter = ',')]
     pub(crate) forbid_flags: Vec<Flags>,
-    /// Regular expression that the server's identity (NSID) must match
+    /// Expression for the server's identity
     #[arg(long, value_name = "REGEX")]
     pub(crate) expect_nsid: Option<Pattern>,
-    /// Latency that should hold, else degraded: 50ms, or a plugin's range in seconds
+    /// Degraded outside: 50ms, or a plugin's range
     #[arg(short, long, value_name = "RANGE")]
     pub(crate) warn: Option<Bounds<Duration>>,
-    /// Latency that must hold, else down
+    /// Down outside of this latency
     #[arg(short, long, value_name = "RANGE")]
     pub(crate) crit: Option<Bounds<Duration>>,
 }
 
 #[derive(Debug, Group)]
 pub(crate) struct ZoneArgs {
-    /// Least serial of the zone, compared by RFC 1982
+    /// Least serial of the zone (RFC 1982)
     #[arg(long, value_name = "SERIAL")]
     pub(crate) serial: Option<u32>,
-    /// Primary whose serial is compared with; of several the newest counts
+    /// Primary to compare with; the newest counts
     #[arg(long, value_name = "ADDRESS", conflicts_with = "serial")]
     pub(crate) primary: Vec<String>,
-    /// How far the serial may be behind the primary's
-    #[arg(long, value_name = "NUMBER", default_value_t = 0, requires = "primary")]
-    pub(crate) max_lag: u32,
-    /// How long to wait for a server that is behind to come up
+    /// How far behind it may be [default: 0]
+    #[arg(long, value_name = "NUMBER", requires = "primary")]
+    pub(crate) max_lag: Option<u32>,
+    /// How long a server may take to catch up
     #[arg(long, value_name = "TIME", value_parser = long_span, requires = "primary")]
     pub(crate) grace: Option<Duration>,
-    /// How long the zone must still be good, by EDNS EXPIRE: 1h, 2d
+    /// Least time to the zone's expiry: 1h, 2d
     #[arg(long, value_name = "TIME", value_parser = long_span)]
     pub(crate) expect_expire: Option<Duration>,
-    /// The answer must be signed, and the signatures good for this long still
+    /// Signed, and good for this long still
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "0", value_parser = long_span)]
     pub(crate) rrsig: Option<Duration>,
-    /// The signatures should be good for this long still, else degraded
+    /// Degraded when good for less than this
     #[arg(long, value_name = "TIME", value_parser = long_span)]
     pub(crate) rrsig_warn: Option<Duration>,
 }
 
 #[derive(Debug, Group)]
 pub(crate) struct CourseArgs {
-    /// Limit for all tries together: 500ms, 2s, or seconds [default: 1s]
+    /// Limit of all tries: 500ms, 2s [default: 1s]
     #[arg(short, long, value_name = "TIME", value_parser = timeout)]
     pub(crate) timeout: Option<Timeout>,
-    /// Queries within that time while none is answered
-    #[arg(long, value_name = "COUNT", default_value = "2", value_parser = tries)]
-    pub(crate) tries: Tries,
-    /// Time from one try to the next [default: --timeout in equal parts]
+    /// Queries within that time [default: 2]
+    #[arg(long, value_name = "COUNT", value_parser = tries)]
+    pub(crate) tries: Option<Tries>,
+    /// Time from try to try [default: equal parts]
     #[arg(long, value_name = "TIME", value_parser = timeout)]
     pub(crate) try_timeout: Option<Timeout>,
-    /// Ask over TCP at once, not only when the reply over UDP is truncated
+    /// Ask over TCP, not only after truncation
     #[arg(long)]
     pub(crate) tcp: bool,
-    /// Ask over UDP and then over TCP; both must pass
+    /// Ask over UDP, then TCP; both must pass
     #[arg(long, conflicts_with = "tcp")]
     pub(crate) udp_and_tcp: bool,
-    /// Probe so many times
-    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(crate) count: u32,
-    /// From the start of one probe to the start of the next
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = long_span)]
-    pub(crate) interval: Duration,
+    /// Probe so many times [default: 1]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) count: Option<u32>,
+    /// From probe to probe [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = long_span)]
+    pub(crate) interval: Option<Duration>,
 }
 
 #[derive(Debug, Group)]
 pub(crate) struct OutputArgs {
-    /// What to print
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub(crate) format: Format,
+    /// text, json, plugin or prometheus [default: text]
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    pub(crate) format: Option<Format>,
     /// Show the replies, too
     #[arg(short, long)]
     pub(crate) verbose: bool,
-    /// Exit with weight + 2 when up, for a MISC_CHECK with misc_dynamic; a second weight is for degraded
-    #[arg(long, value_name = "UP[:DEGRADED]", value_parser = weight)]
+    /// Exit with the weight plus 2 (misc_dynamic)
+    #[arg(long, value_name = "W[:W]", value_parser = weight)]
     pub(crate) weight: Option<Weight>,
     /// Print the man page or a shell's completions
     #[arg(long, value_name = "WHAT", hide = true)]
@@ -267,20 +273,38 @@ pub(crate) struct OutputArgs {
 }
 
 /// What to print.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Format {
+    #[default]
     Text,
     Json,
     Plugin,
     Prometheus,
 }
 
-/// How answers and what is expected must fit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FitArg {
-    Any,
-    All,
-    Exact,
+fn format(text: &str) -> Result<Format, String> {
+    match text {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        "plugin" => Ok(Format::Plugin),
+        "prometheus" => Ok(Format::Prometheus),
+        _ => Err("write text, json, plugin or prometheus".to_owned()),
+    }
+}
+
+fn fit(text: &str) -> Result<Fit, String> {
+    match text {
+        "any" => Ok(Fit::Any),
+        "all" => Ok(Fit::All),
+        "exact" => Ok(Fit::Exact),
+        _ => Err("write any, all or exact".to_owned()),
+    }
+}
+
+impl OutputArgs {
+    pub(crate) fn format(&self) -> Format {
+        self.format.unwrap_or_default()
+    }
 }
 
 /// Weights for keepalived, 0 to 253.

@@ -14,7 +14,7 @@ use checker_core::dns::{
 };
 use checker_probe::{Marks, Target, parse_server};
 
-use crate::args::{Args, EdnsArgs, ExpectArgs, FitArg, OutputArgs, QuestionArgs, ServerArgs};
+use crate::args::{Args, EdnsArgs, ExpectArgs, OutputArgs, QuestionArgs, ServerArgs};
 
 /// Servers that one call may probe.
 const SERVERS_MAX: usize = 10_000;
@@ -84,8 +84,8 @@ impl TryFrom<Args> for Job {
         };
         let mut check = DnsCheck::new(question);
         check.ask = ask;
-        check.port = args.server.port;
-        check.tries = args.course.tries;
+        check.port = args.server.port();
+        check.tries = args.course.tries.unwrap_or_default();
         check.try_timeout = args.course.try_timeout;
         check.timeout = total(&args)?;
         check.transport = if args.course.tcp { Transport::Tcp } else { Transport::Udp };
@@ -95,8 +95,8 @@ impl TryFrom<Args> for Job {
             [(&args.question.ask, "--ask", false), (&args.question.advise, "--advise", true)]
         {
             for text in texts {
-                let (question, rcodes) =
-                    further(text, args.question.qclass).map_err(|error| format!("{option}: {error}"))?;
+                let (question, rcodes) = further(text, args.question.qclass.unwrap_or(Class::IN))
+                    .map_err(|error| format!("{option}: {error}"))?;
                 let mut check = DnsCheck { question, ..check.clone() };
                 check.expect = Expectation { rcodes, ..Expectation::default() };
                 questions.push(Asked { check: Arc::new(check), advisory });
@@ -108,23 +108,25 @@ impl TryFrom<Args> for Job {
             Lag {
                 primaries,
                 check: Arc::new(check),
-                max: args.zone.max_lag,
+                max: args.zone.max_lag.unwrap_or(0),
                 grace: args.zone.grace.unwrap_or_default(),
             }
         });
         check.expect = expectation(&args, check.question.record_type())?;
         questions.insert(0, Asked { check: Arc::new(check), advisory: false });
         let needed = questions.iter().filter(|asked| !asked.advisory).count();
-        within(args.question.need, needed, "--need", "questions")?;
-        within(args.server.need_servers, servers.len(), "--need-servers", "servers")?;
+        let need = args.question.need.unwrap_or_default();
+        let need_servers = args.server.need_servers.unwrap_or_default();
+        within(need, needed, "--need", "questions")?;
+        within(need_servers, servers.len(), "--need-servers", "servers")?;
         Ok(Self {
             servers,
-            need_servers: args.server.need_servers,
+            need_servers,
             questions,
-            need: args.question.need,
+            need,
             lag,
-            count: args.course.count,
-            interval: args.course.interval,
+            count: args.course.count.unwrap_or(1),
+            interval: args.course.interval.unwrap_or(Duration::from_secs(1)),
             output: args.output,
         })
     }
@@ -146,7 +148,7 @@ fn total(args: &Args) -> Result<Timeout, String> {
         (Some(total), _) => Ok(total),
         (None, None) => Ok(Timeout::default()),
         (None, Some(each)) => {
-            let total = each.get() * u32::from(args.course.tries.get());
+            let total = each.get() * u32::from(args.course.tries.unwrap_or_default().get());
             Timeout::new(total).map_err(|error| format!("--try-timeout times --tries: {error}"))
         }
     }
@@ -186,10 +188,10 @@ fn listed(path: &Path) -> std::io::Result<String> {
 }
 
 fn server(args: &ServerArgs, address: &str) -> Result<Server, String> {
-    let server = parse_server(address, args.port).map_err(|error| format!("--server: {error}"))?;
+    let server = parse_server(address, args.port()).map_err(|error| format!("--server: {error}"))?;
     let target = Target::new(server, args.source).map_err(|error| format!("--source: {error}"))?;
     let marks = Marks { interface: args.interface, mark: args.mark, dscp: args.dscp };
-    let shown = match (args.port, address.contains(':')) {
+    let shown = match (args.port(), address.contains(':')) {
         (DnsCheck::PORT, _) => address.to_owned(),
         (port, true) => format!("[{address}]:{port}"),
         (port, false) => format!("{address}:{port}"),
@@ -199,9 +201,11 @@ fn server(args: &ServerArgs, address: &str) -> Result<Server, String> {
 
 fn question(args: &QuestionArgs, default: RecordType) -> Result<Question, String> {
     let name = args.qname.as_deref().ok_or("--qname: say which name to ask for")?;
-    Question::parse(name, args.qtype.unwrap_or(default), args.qclass).map_err(|error| match error {
-        checker_core::dns::QuestionError::Template(error) => format!("--qname: {error}"),
-        checker_core::dns::QuestionError::Check(error) => format!("--qtype: {error}"),
+    Question::parse(name, args.qtype.unwrap_or(default), args.qclass.unwrap_or(Class::IN)).map_err(|error| {
+        match error {
+            checker_core::dns::QuestionError::Template(error) => format!("--qname: {error}"),
+            checker_core::dns::QuestionError::Check(error) => format!("--qtype: {error}"),
+        }
     })
 }
 
@@ -258,11 +262,6 @@ fn expectation(args: &Args, rtype: RecordType) -> Result<Expectation, String> {
     }
     wanted.extend(given.matching.iter().cloned().map(Wanted::Pattern));
     wanted.extend(given.within.iter().copied().map(Wanted::Network));
-    let fit = match given.fit {
-        FitArg::Any => Fit::Any,
-        FitArg::All => Fit::All,
-        FitArg::Exact => Fit::Exact,
-    };
     let signed = args.zone.rrsig.or(args.zone.rrsig_warn.map(|_| Duration::ZERO));
     // The parser of these options takes no more than a year.
     let whole = |span: Duration| u32::try_from(span.as_secs()).unwrap_or(u32::MAX);
@@ -271,7 +270,12 @@ fn expectation(args: &Args, rtype: RecordType) -> Result<Expectation, String> {
         forbidden_rcodes: given.forbid_rcode.iter().copied().collect(),
         flags: given.flags.iter().copied().collect(),
         forbidden_flags: given.forbid_flags.iter().copied().collect(),
-        answer: Records { wanted, fit, count: given.answer_count, ttl: given.ttl },
+        answer: Records {
+            wanted,
+            fit: given.fit.unwrap_or_default(),
+            count: given.answer_count,
+            ttl: given.ttl,
+        },
         empty: match (given.expect_empty, given.allow_empty) {
             (true, _) => Empty::Expected,
             (false, true) => Empty::Passes,

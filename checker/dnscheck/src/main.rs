@@ -12,10 +12,9 @@ mod report;
 mod run;
 
 use std::io::Write as _;
-use std::process::ExitCode;
 
 use checker_core::Verdict;
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use args::{Args, Format, OutputArgs};
 use job::Job;
@@ -25,40 +24,54 @@ use run::Runner;
 /// What a monitoring plugin exits with when it could not check.
 const PLUGIN_UNKNOWN: u8 = 3;
 
-fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+fn main() -> ! {
+    // Ends without handing back what was allocated: the kernel is quicker at that.
+    let code = check();
+    std::process::exit(code.into())
+}
+
+/// Reads the command line, probes, reports; returns the exit code.
+fn check() -> u8 {
+    let args = match parse() {
         Ok(args) => args,
         Err(error) => {
             // Help and version are no errors, and go to standard output.
             let _ = error.print();
-            return if error.use_stderr() { complaint(plugin_is_meant()) } else { ExitCode::SUCCESS };
+            return if error.use_stderr() { complaint(plugin_is_meant()) } else { 0 };
         }
     };
     if let Some(what) = &args.output.generate {
         return match report::generate(what) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => 0,
             Err(error) => complain(&error, false),
         };
     }
-    let plugin = args.output.format == Format::Plugin;
+    let plugin = args.output.format() == Format::Plugin;
     let job = match Job::try_from(args) {
         Ok(job) => job,
         Err(error) => return complain(&error, plugin),
     };
-    match run(&job) {
+    match run(&std::mem::ManuallyDrop::new(job)) {
         Ok(code) => code,
         Err(error) => complain(&error, plugin),
     }
 }
 
+/// The command line. What clap keeps of its own is left to the end of the process.
+fn parse() -> Result<Args, clap::Error> {
+    let mut command = std::mem::ManuallyDrop::new(Args::command());
+    let mut matches = std::mem::ManuallyDrop::new(command.try_get_matches_from_mut(std::env::args_os())?);
+    Args::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
 /// Says why there is no verdict.
-fn complain(error: &dyn std::fmt::Display, plugin: bool) -> ExitCode {
+fn complain(error: &dyn std::fmt::Display, plugin: bool) -> u8 {
     let _ = writeln!(std::io::stderr(), "dnscheck: {error}");
     complaint(plugin)
 }
 
-fn complaint(plugin: bool) -> ExitCode {
-    if plugin { ExitCode::from(PLUGIN_UNKNOWN) } else { ExitCode::FAILURE }
+fn complaint(plugin: bool) -> u8 {
+    if plugin { PLUGIN_UNKNOWN } else { 1 }
 }
 
 /// Whether a command line that could not be read asks for the exit codes of a plugin.
@@ -70,8 +83,8 @@ fn plugin_is_meant() -> bool {
             .any(|pair| matches!(pair, [option, value] if option == "--format" && value == "plugin"))
 }
 
-fn run(job: &Job) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let mut runner = Runner::new(job)?;
+fn run(job: &Job) -> Result<u8, Box<dyn std::error::Error>> {
+    let mut runner = std::mem::ManuallyDrop::new(Runner::new(job)?);
     let mut report = Report::new(job);
     for _ in 0..job.count {
         let round = runner.round()?;
@@ -80,15 +93,15 @@ fn run(job: &Job) -> Result<ExitCode, Box<dyn std::error::Error>> {
     Ok(exit_code(&job.output, report.end()?))
 }
 
-fn exit_code(output: &OutputArgs, verdict: Verdict) -> ExitCode {
-    match (output.format, output.weight, verdict) {
-        (Format::Plugin, _, Verdict::Up) => ExitCode::SUCCESS,
-        (Format::Plugin, _, Verdict::Degraded) => ExitCode::from(1),
-        (Format::Plugin, _, Verdict::Down) => ExitCode::from(2),
-        (Format::Plugin, _, Verdict::Unknown) => ExitCode::from(PLUGIN_UNKNOWN),
-        (_, Some(weight), Verdict::Up) => ExitCode::from(weight.up + 2),
-        (_, Some(weight), Verdict::Degraded) => ExitCode::from(weight.degraded + 2),
-        (_, None, verdict) if verdict.passes() => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
+fn exit_code(output: &OutputArgs, verdict: Verdict) -> u8 {
+    match (output.format(), output.weight, verdict) {
+        (Format::Plugin, _, Verdict::Up) => 0,
+        (Format::Plugin, _, Verdict::Degraded) => 1,
+        (Format::Plugin, _, Verdict::Down) => 2,
+        (Format::Plugin, _, Verdict::Unknown) => PLUGIN_UNKNOWN,
+        (_, Some(weight), Verdict::Up) => weight.up + 2,
+        (_, Some(weight), Verdict::Degraded) => weight.degraded + 2,
+        (_, None, verdict) if verdict.passes() => 0,
+        _ => 1,
     }
 }

@@ -78,7 +78,7 @@ impl<'j> Report<'j> {
         }
         self.verdicts.push(round.verdict);
         self.last = Some(round);
-        if self.job.count > 1 && self.job.output.format == Format::Text {
+        if self.job.count > 1 && self.job.output.format() == Format::Text {
             self.print(&text::round(&self.lines(), self.job))?;
         }
         Ok(())
@@ -91,7 +91,7 @@ impl<'j> Report<'j> {
         }
         let verdict = Need::All.combine(self.verdicts.iter().copied(), []);
         let lines = self.lines();
-        let output = match self.job.output.format {
+        let output = match self.job.output.format() {
             Format::Text if self.job.count > 1 => text::figures(&lines),
             Format::Text => text::round(&lines, self.job),
             Format::Json => json::document(&lines, self.job, verdict),

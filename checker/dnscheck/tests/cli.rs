@@ -107,7 +107,7 @@ fn help_is_zero_and_on_standard_output() {
         assert!(!output.stdout.is_empty());
     }
     let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
-    assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+    assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
     // Each example is a command line that is understood: it gets as far as probing.
     let examples: Vec<&str> = help.lines().filter(|line| line.starts_with("  dnscheck ")).collect();
     assert_eq!(examples.len(), 5);
@@ -120,9 +120,145 @@ fn help_is_zero_and_on_standard_output() {
             .unwrap();
         let line = String::from_utf8(output.stdout).unwrap();
         assert!(
-            line.starts_with("unknown: "),
+            line.starts_with("unknown: ") || line.starts_with("DNS UNKNOWN - unknown: "),
             "{example}: {line}{}",
             String::from_utf8_lossy(&output.stderr)
         );
     }
+}
+
+/// Output and exit code of a run against these servers, which listen on one port.
+fn output(args: &[&str]) -> (String, Option<i32>) {
+    let output = run(args);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    (String::from_utf8(output.stdout).unwrap(), output.status.code())
+}
+
+#[test]
+fn formats() {
+    let good = Fake::udp(|socket, peer, query| send(socket, peer, &right(query)));
+    let bad = Fake::udp(|socket, peer, query| send(socket, peer, &reply(query, 2, &[])));
+    let (good, bad) = (good.addr.port().to_string(), bad.addr.port().to_string());
+    let ask = |port: &str, more: &[&str]| {
+        output(&[&["--server", "127.0.0.1", "--port", port, "--qname", "resolve.test"], more].concat())
+    };
+    let (text, code) = ask(&good, &["--format", "plugin", "-w", "10", "-c", "@20:30"]);
+    assert_eq!(code, Some(0));
+    assert!(text.starts_with("DNS OK - up: resolve.test A @127.0.0.1:"), "{text}");
+    let (said, data) = text.split_once(" | ").unwrap();
+    assert!(
+        !said.contains('|') && data.starts_with("'time'=0.") && data.ends_with("s;10;@20:30;0\n"),
+        "{text}"
+    );
+    assert_eq!(ask(&good, &["--format", "plugin", "-w", "20:"]).1, Some(1));
+    assert_eq!(ask(&good, &["--format", "plugin", "-c", "20:"]).1, Some(2));
+    assert_eq!(ask(&good, &["--format", "plugin", "--source", "192.0.2.77"]).1, Some(3));
+    assert_eq!(ask(&bad, &["--format", "plugin"]).1, Some(2));
+    // Degraded passes where only 0 and 1 are known.
+    assert_eq!(ask(&good, &["-w", "20:"]).1, Some(0));
+
+    let (json, code) = ask(&bad, &["--format", "json", "--ask", "b.test REFUSED"]);
+    assert_eq!((code, json.lines().count()), (Some(1), 1));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["verdict"], "down");
+    let question = &json["servers"][0]["questions"][1];
+    assert_eq!((&question["question"], &question["cause"]), (&"b.test A".into(), &"dns_servfail".into()));
+    assert_eq!(question["detail"], "answered SERVFAIL, expected REFUSED");
+
+    let (metrics, _) = ask(&good, &["--format", "prometheus"]);
+    assert!(
+        metrics
+            .contains(&format!("dnscheck_up{{server=\"127.0.0.1:{good}\",question=\"resolve.test A\"}} 1\n"))
+    );
+    for line in metrics.lines().filter(|line| !line.starts_with('#')) {
+        assert!(line.rsplit_once("} ").is_some_and(|(_, value)| value.parse::<f64>().is_ok()), "{line}");
+    }
+
+    let (verbose, _) = ask(&good, &["-v"]);
+    assert!(verbose.contains("\n  resolve.test 60 IN A 192.0.2.80\n"), "{verbose}");
+}
+
+#[test]
+fn weights_for_keepalived() {
+    let good = Fake::udp(|socket, peer, query| send(socket, peer, &right(query)));
+    let port = good.addr.port().to_string();
+    let ask = |more: &[&str]| {
+        output(&[&["--server", "127.0.0.1", "--port", &port, "--qname", "resolve.test"], more].concat()).1
+    };
+    assert_eq!(ask(&["--weight", "100"]), Some(102));
+    assert_eq!(ask(&["--weight", "253:0"]), Some(255));
+    assert_eq!(ask(&["--weight", "100:10", "--warn", "20:"]), Some(12));
+    assert_eq!(ask(&["--weight", "100", "--expect-rcode", "REFUSED"]), Some(1));
+    // A wrong command line must not be taken for a weight.
+    assert_eq!(run(&["--weight", "100", "--server", "192.0.2.1"]).status.code(), Some(1));
+    assert_eq!(run(&["--format", "plugin", "--server", "192.0.2.1"]).status.code(), Some(3));
+    assert_eq!(run(&["--format=plugin", "--no-such-option"]).status.code(), Some(3));
+}
+
+#[test]
+fn several_servers_questions_and_rounds() {
+    // One port on two addresses, as servers of one pool have it.
+    let first = Fake::udp(|socket, peer, query| send(socket, peer, &right(query)));
+    let port = first.addr.port().to_string();
+    let second = std::net::UdpSocket::bind(format!("127.0.0.2:{port}")).unwrap();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 512];
+        while let Ok((length, peer)) = second.recv_from(&mut buffer) {
+            send(&second, peer, &reply(&buffer[..length], 5, &[]));
+        }
+    });
+    let given = ["--server", "127.0.0.1", "--port", &port, "--qname", "resolve.test"];
+    let both = |more: &[&str]| output(&[&given[..], &["--server", "127.0.0.2"], more].concat());
+    let (table, code) = both(&[]);
+    assert_eq!((code, table.lines().count()), (Some(1), 3), "{table}");
+    assert!(table.lines().next().unwrap().starts_with("up        127.0.0.1:"), "{table}");
+    assert!(
+        table.contains("dns_refused: answered REFUSED") && table.ends_with("1 of 2 servers up\n"),
+        "{table}"
+    );
+    assert_eq!(both(&["--need-servers", "any"]).1, Some(0));
+
+    let file = std::env::temp_dir().join(format!("dnscheck-servers-{}", std::process::id()));
+    std::fs::write(&file, "# the pool\n127.0.0.1\n\n127.0.0.2 # the other\n").unwrap();
+    let path = file.to_str().unwrap();
+    let (table, _) = output(&["--servers-file", path, "--port", &port, "--qname", "resolve.test"]);
+    assert!(table.ends_with("1 of 2 servers up\n"), "{table}");
+    std::fs::write(&file, "127.0.0.1\nns.test\n").unwrap();
+    let wrong = run(&["--servers-file", path, "--qname", "resolve.test"]);
+    assert!(
+        String::from_utf8_lossy(&wrong.stderr).contains(":2: --server: \"ns.test\" is not an IP address")
+    );
+    std::fs::remove_file(&file).unwrap();
+
+    // The second question fails: all, any, advisory.
+    let one = |more: &[&str]| output(&[&given[..], more].concat());
+    assert_eq!(one(&["--ask", "b.test NXDOMAIN"]).1, Some(1));
+    assert_eq!(one(&["--ask", "b.test NXDOMAIN", "--need", "any"]).1, Some(0));
+    let (line, code) = one(&["--advise", "b.test NXDOMAIN"]);
+    assert!(code == Some(0) && line.starts_with("degraded: b.test A @"), "{line}");
+
+    let (rounds, code) = one(&["--count", "5", "--interval", "10ms"]);
+    assert_eq!((code, rounds.lines().count()), (Some(0), 6), "{rounds}");
+    assert!(rounds.lines().last().unwrap().contains("  5 probes, 5 passed; min "), "{rounds}");
+}
+
+#[test]
+fn no_primary_is_no_fault_of_the_secondary() {
+    let server = Fake::udp(|socket, peer, query| send(socket, peer, &right(query)));
+    let port = server.addr.port().to_string();
+    // Nothing listens on this address: the primary is down.
+    let (line, code) = output(&[
+        "--server",
+        "127.0.0.1",
+        "--port",
+        &port,
+        "--qname",
+        "resolve.test",
+        "--qtype",
+        "A",
+        "--primary",
+        "127.0.0.9",
+    ]);
+    assert_eq!(code, Some(1));
+    assert!(line.contains("primary_silent: primary 127.0.0.9:") && line.starts_with("unknown: "), "{line}");
 }

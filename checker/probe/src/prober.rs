@@ -30,8 +30,9 @@ const EVENTS: usize = 256;
 const ROUNDS_MAX: usize = 64;
 /// Datagrams or pieces of a stream that are read from one socket before others get their turn.
 const READS_MAX: usize = 64;
-/// Octets of the receive buffer: the largest datagram.
-const BUFFER: usize = 65_536;
+/// Octets of the receive buffer. The largest datagram is a quarter of it, but this much the allocator takes from the kernel as
+/// it is: nothing is cleared, and only the pages that are used are ever there.
+const BUFFER: usize = 1 << 18;
 /// Probes that may wait for a socket. Beyond that they end at once, Unknown.
 const WAITING_MAX: usize = 200_000;
 /// Probes under way from which on it pays to gather their answers.
