@@ -3,7 +3,7 @@
 //! Owns the actions and the times that are taken. What became of the queries is looked at in the end, when all of them have
 //! their outcome.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use holdfast_tests::asker::{Asker, Plan};
 use holdfast_tests::bed::{Bed, SOON};
 use holdfast_tests::holdfast::Daemon;
 use holdfast_tests::name_server::Behaviour;
-use holdfast_tests::network::VIP;
+use holdfast_tests::network::{VIP, real_addresses};
 use holdfast_tests::patience::LOOK;
 use holdfast_tests::witness::Witness;
 
@@ -145,11 +145,8 @@ pub(crate) fn play(bed: &mut Bed, tempo: &Tempo, screen: &Screen) -> Result<(Vec
     let Stage { asker, witness, .. } = stage;
     witness.finish()?;
     // The last queries still wait for their answers.
-    let end = Instant::now() + asker.patience();
-    while Instant::now() < end {
-        thread::sleep(LOOK);
-        screen.now("waiting for the last answers");
-    }
+    screen.now("waiting for the last answers");
+    thread::sleep(asker.patience());
     screen.end_live();
     Ok((acts, asker))
 }
@@ -178,22 +175,18 @@ impl Stage<'_> {
     fn draw(&self, now: Instant) {
         let tally = self.asker.tally_all();
         let sights = self.witness.since(now);
-        let mut reals: Vec<IpAddr> = sights
-            .iter()
-            .flat_map(|sight| {
-                sight.table.services.first().into_iter().flat_map(|service| &service.destinations)
+        let table = sights.last().map(|sight| &sight.table);
+        let serving: String = (0_u8..)
+            .zip(&crate::MAKES)
+            .filter(|(number, _)| {
+                table.is_some_and(|table| table.serves(VIP.into(), real_addresses(*number).0.into()))
             })
-            .map(|destination| destination.address.ip())
+            .map(|(number, _)| format!(" dns{}", number + 1))
             .collect();
-        reals.sort();
-        let reals: Vec<String> = reals.iter().map(IpAddr::to_string).collect();
+        // Short enough for a terminal of 80 columns.
         self.screen.now(&format!(
-            "asked {}, answered {}, lost {}, wrong {} | in the table: {}",
-            tally.sent,
-            tally.right,
-            tally.lost,
-            tally.other,
-            reals.join(" ")
+            "asked {} answered {} lost {} wrong {} | in:{serving}",
+            tally.sent, tally.right, tally.lost, tally.other
         ));
     }
 
