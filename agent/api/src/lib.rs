@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod basis;
 pub mod config;
 pub mod event;
 pub mod id;
@@ -14,6 +15,7 @@ pub mod section;
 pub mod state;
 pub mod wire;
 
+pub use basis::{Basis, ProbeRun};
 pub use checker_core::Verdict;
 pub use event::{Event, EventKind, NewEvent};
 pub use id::{CauseCode, Name, NameError, Protocol, RealServerId, ServiceAddress};

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::basis::Basis;
 use crate::id::{CauseCode, Name, RealServerId, ServiceAddress, verdict};
 
 /// Which process a section comes from.
@@ -190,6 +191,9 @@ pub struct RealServerHealth {
     /// How long the latest answer took, in microseconds; absent when there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_us: Option<u64>,
+    /// What the verdict rests on; absent from a daemon that does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Box<Basis>>,
 }
 
 /// How the kernel's table can be reached.

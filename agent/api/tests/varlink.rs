@@ -19,8 +19,8 @@ use agent_api::wire::{
     UndrainReply, Watch,
 };
 use agent_api::{
-    CheckHead, CheckSection, CheckUpdate, DestinationReport, KernelTable, LvsHead, LvsSection, LvsUpdate,
-    RealServerHealth, Reporter, ServiceReport, Setting, State, Update,
+    Basis, CheckHead, CheckSection, CheckUpdate, DestinationReport, KernelTable, LvsHead, LvsSection,
+    LvsUpdate, ProbeRun, RealServerHealth, Reporter, ServiceReport, Setting, State, Update,
 };
 use idl::{Description, Fields, Kind};
 use serde::Serialize;
@@ -163,6 +163,8 @@ fn every_type_is_what_its_description_says() {
         "Reporter" is Reporter,
         "CheckHead" is CheckHead,
         "RealServerHealth" is RealServerHealth,
+        "Basis" is Basis,
+        "ProbeRun" is ProbeRun,
         "CheckSection" is CheckSection,
         "CheckUpdate" is CheckUpdate,
         "Setting" is Setting,

@@ -14,11 +14,12 @@ use agent_daemon::{
 use agent_link::Checkd;
 use anyhow::Context as _;
 use checker_core::{Time, Verdict, schedule};
-use checker_probe::{DescriptorLimit, Prober, Settings, clock};
+use checker_probe::{DescriptorLimit, Settings, clock};
 use jiff::Timestamp;
 use tracing::{info, warn};
 
 use crate::pool::{Pool, Start};
+use crate::runner::Runner;
 
 /// How long the agent may take to say what was before.
 const FORMER_WAIT: Duration = Duration::from_secs(3);
@@ -45,10 +46,11 @@ pub(crate) fn run(config_path: &Path, socket: &Path, state: &Path) -> anyhow::Re
     let checks = former.as_ref().map(|state| &state.checkd);
 
     let limit = DescriptorLimit::raise()?;
-    let settings = Settings { max_sockets: limit.for_sockets(), gather: GATHER, ..Settings::default() };
-    let prober = Prober::new(settings)?;
+    // Replies are kept for their first line in the history; each lives until its probe is judged.
+    let settings = Settings { max_sockets: limit.for_sockets(), gather: GATHER, keep_replies: true };
+    let runner = Runner::new(settings)?;
     let (tell, commands) = channel();
-    let waker = prober.waker();
+    let waker = runner.waker();
     let path = config_path.to_owned();
     let _signals = Signals::start(move |signal| {
         let command = match signal {
@@ -73,13 +75,13 @@ pub(crate) fn run(config_path: &Path, socket: &Path, state: &Path) -> anyhow::Re
         config: config.digest,
     };
     let items = pool.all();
-    let servers = items.len();
+    let (servers, probes) = (items.len(), pool.probes());
     let reporter = agent_link::Reporter::start(socket, identity.clone(), CheckHead::default(), items)
         .context("can't start to report to the agent")?;
-    info!(servers, sockets = settings.max_sockets, "probing");
+    info!(servers, probes, sockets = settings.max_sockets, "probing");
     let mut daemon = Daemon {
         pool,
-        prober,
+        runner,
         reporter,
         identity,
         head: CheckHead::default(),
@@ -99,7 +101,7 @@ pub(crate) fn run(config_path: &Path, socket: &Path, state: &Path) -> anyhow::Re
 
 struct Daemon {
     pool: Pool,
-    prober: Prober,
+    runner: Runner,
     reporter: agent_link::Reporter<Checkd>,
     identity: Reporter,
     head: CheckHead,
@@ -143,7 +145,7 @@ impl Daemon {
             if let Some(patience) = self.watchdog.patience() {
                 until = until.min(now + patience / 2);
             }
-            self.prober.poll(until).context("can't go on probing")?;
+            self.runner.poll(until).context("can't go on probing")?;
             self.take_outcomes();
             self.report();
             for command in commands.try_iter() {
@@ -157,33 +159,34 @@ impl Daemon {
     }
 
     fn start_probes(&mut self, now: Time) {
-        while let Some(Start { token, dns, target, late }) = self.pool.poll_start(now) {
+        while let Some(Start { token, work, late }) = self.pool.poll_start(now) {
             let late_ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
             self.head.lateness_ms = self.head.lateness_ms.max(late_ms);
-            self.prober.start(token, &dns, target);
+            self.runner.start(token, &work);
         }
     }
 
     fn take_outcomes(&mut self) {
         let mut stamp = None;
-        while let Some(finished) = self.prober.next_finished() {
+        while let Some(finished) = self.runner.next_finished() {
             let now = clock::now();
             let stamp = *stamp.get_or_insert_with(Timestamp::now);
             self.head.probes += 1;
-            if finished.outcome.verdict == Verdict::Unknown {
+            if finished.finding.verdict == Verdict::Unknown {
                 self.head.local_failures += 1;
             }
-            let change = self.pool.finished(finished.token, finished.started, finished.outcome, now, stamp);
-            let Some((id, change, health)) = change else { continue };
-            if !self.words.take() {
-                continue;
-            }
-            let (from, to) = (change.from, change.to);
-            match &health.cause {
-                Some(cause) if to != Verdict::Up => {
-                    warn!(server = %id, %from, %to, %cause, "{}", health.detail)
+            let (token, started) = (finished.token, finished.started);
+            for (id, change, health) in self.pool.finished(token, started, &finished.finding, now, stamp) {
+                if !self.words.take() {
+                    continue;
                 }
-                _ => info!(server = %id, %from, %to, "passes its check"),
+                let (from, to) = (change.from, change.to);
+                match &health.cause {
+                    Some(cause) if to != Verdict::Up => {
+                        warn!(server = %id, %from, %to, %cause, "{}", health.detail)
+                    }
+                    _ => info!(server = %id, %from, %to, "passes its check"),
+                }
             }
         }
     }
@@ -211,6 +214,10 @@ impl Daemon {
                 probes = self.head.local_failures,
                 "probes could not be run: trouble at this machine's own end"
             );
+        }
+        let (running, waiting) = self.runner.programs();
+        if waiting > 0 {
+            warn!(running, waiting, "programs wait for their turn: checks by program run late");
         }
         let Words { swallowed, .. } = std::mem::take(&mut self.words);
         if swallowed > 0 {

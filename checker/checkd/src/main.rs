@@ -7,8 +7,11 @@
 #![forbid(unsafe_code)]
 
 mod daemon;
+mod history;
 mod pool;
+mod runner;
 mod server;
+mod work;
 
 use std::process::ExitCode;
 

@@ -1,22 +1,22 @@
 //! All real servers, and which one is to be probed when.
 //!
 //! Owns the servers by the place of their probe in the schedule, what has changed of them since it was last reported, and
-//! the reload. Time and outcomes come in as arguments, probes to be begun and reports go out. It opens no socket.
+//! the reload. Servers with equal work and pace share one probe, whichever virtual servers they belong to. Time and findings
+//! come in as arguments, probes to be begun and reports go out. It opens no socket.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use agent_api::config::Config;
 use agent_api::{CheckSection, RealServerHealth, RealServerId};
-use checker_core::dns::{DnsCheck, Outcome};
 use checker_core::schedule::ProbeId;
 use checker_core::thresholds::Change;
-use checker_core::{Schedule, Time, Verdict};
+use checker_core::{Finding, Pace, Schedule, Time, Verdict};
 use checker_probe::Target;
 use jiff::Timestamp;
 
 use crate::server::{Plan, Server};
+use crate::work::{Kind, Work};
 
 /// Probes due within this part of the shortest interval share a wake-up.
 const WINDOW_PART: u32 = 100;
@@ -31,11 +31,13 @@ const REFRESHED: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) token: u64,
-    pub(crate) dns: Arc<DnsCheck>,
-    pub(crate) target: Target,
+    pub(crate) work: Work,
     /// How late it is.
     pub(crate) late: Duration,
 }
+
+/// A change of a verdict.
+pub(crate) type Changed = (RealServerId, Change, RealServerHealth);
 
 /// What a reload did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,11 +48,24 @@ pub(crate) struct Reload {
     pub(crate) removed: usize,
 }
 
+/// One probe and the servers that it is for, at least one.
 #[derive(Debug)]
 struct Entry {
-    id: RealServerId,
     probe: ProbeId,
-    server: Server,
+    work: Work,
+    pace: Pace,
+    servers: Vec<(RealServerId, Server)>,
+}
+
+impl Entry {
+    fn get_mut(&mut self, id: &RealServerId) -> Option<&mut Server> {
+        self.servers.iter_mut().find(|(own, _)| own == id).map(|(_, server)| server)
+    }
+
+    /// How long it is to the next probe: as soon as one of the servers wants it.
+    fn interval(&self) -> Duration {
+        self.servers.iter().map(|(_, server)| server.interval()).min().unwrap_or(self.pace.normal)
+    }
 }
 
 /// All real servers.
@@ -60,11 +75,15 @@ pub(crate) struct Pool {
     /// By place in the schedule.
     entries: Vec<Option<Entry>>,
     places: BTreeMap<RealServerId, usize>,
+    /// Where the probes of one address are: those that may be shared.
+    by_target: HashMap<Target, Vec<usize>>,
     /// Whose report is out of date, and who is to be taken out of it.
     changed: BTreeSet<RealServerId>,
     removed: Vec<RealServerId>,
     /// Where the refreshing of unchanged items has got to.
     refreshed: usize,
+    /// How many servers fail now.
+    failing: usize,
 }
 
 impl Pool {
@@ -80,15 +99,17 @@ impl Pool {
             schedule: Schedule::new(seed, WINDOW_MIN),
             entries: Vec::new(),
             places: BTreeMap::new(),
+            by_target: HashMap::new(),
             changed: BTreeSet::new(),
             removed: Vec::new(),
             refreshed: 0,
+            failing: 0,
         };
         for (id, plan) in plans(config)? {
             let left = former
                 .and_then(|section| section.items.get(&id))
                 // Another address is another server.
-                .filter(|health| health.address == plan.target.server());
+                .filter(|health| health.address == plan.work.target.server());
             let server = match left {
                 Some(health) => Server::restored(plan, health),
                 None => Server::new(plan, stamp),
@@ -115,10 +136,10 @@ impl Pool {
             reload.removed += 1;
         }
         for (id, plan) in plans {
-            match self.get(&id).map(|entry| &entry.server) {
+            match self.get(&id) {
                 Some(server) if server.plan == plan => reload.kept += 1,
                 Some(server) => {
-                    let same = server.plan.target.server() == plan.target.server();
+                    let same = server.plan.work.target.server() == plan.work.target.server();
                     let server = if same { server.replanned(plan) } else { Server::new(plan, stamp) };
                     self.take(&id);
                     self.insert(id, server, now);
@@ -144,41 +165,45 @@ impl Pool {
         loop {
             let due = self.schedule.poll_due(now)?;
             if let Some(Some(entry)) = self.entries.get(due.id.place()) {
-                let Plan { dns, target, .. } = &entry.server.plan;
-                let (dns, target) = (Arc::clone(dns), *target);
-                return Some(Start { token: due.id.to_bits(), dns, target, late: due.late });
+                return Some(Start { token: due.id.to_bits(), work: entry.work.clone(), late: due.late });
             }
         }
     }
 
-    /// Takes the outcome of a probe that was begun at `started`. Returns the server and the change of its verdict, if it
-    /// made one. The outcome of a check that is no more changes nothing.
+    /// Takes what a probe found that was begun at `started`. Returns the servers whose verdict it changed. What a check
+    /// found that is no more changes nothing.
     pub(crate) fn finished(
         &mut self,
         token: u64,
         started: Time,
-        outcome: Outcome,
+        finding: &Finding,
         now: Time,
         stamp: Timestamp,
-    ) -> Option<(RealServerId, Change, RealServerHealth)> {
+    ) -> Vec<Changed> {
         let probe = ProbeId::from_bits(token);
-        let entry = self.entries.get_mut(probe.place())?.as_mut().filter(|entry| entry.probe == probe)?;
-        self.schedule.started(probe, started, now);
-        let before = told(&entry.server);
-        let change = entry.server.observe(outcome, stamp);
-        if told(&entry.server) != before {
-            self.changed.insert(entry.id.clone());
+        let mut changes = Vec::new();
+        let entry = self.entries.get_mut(probe.place()).and_then(Option::as_mut);
+        let Some(entry) = entry.filter(|entry| entry.probe == probe) else { return changes };
+        for (id, server) in &mut entry.servers {
+            self.failing -= usize::from(server.is_failing());
+            let observed = server.observe(finding, stamp);
+            self.failing += usize::from(server.is_failing());
+            if observed.news {
+                self.changed.insert(id.clone());
+            }
+            if let Some(change) = observed.change {
+                changes.push((id.clone(), change, server.health()));
+            }
         }
-        change.map(|change| (entry.id.clone(), change, entry.server.health()))
+        self.schedule.set_interval(probe, entry.interval());
+        self.schedule.started(probe, started, now);
+        changes
     }
 
     /// What has changed since this was last called.
     pub(crate) fn take_changed(&mut self) -> Vec<(RealServerId, RealServerHealth)> {
         let changed = std::mem::take(&mut self.changed);
-        changed
-            .into_iter()
-            .filter_map(|id| self.get(&id).map(|e| e.server.health()).map(|h| (id, h)))
-            .collect()
+        changed.into_iter().filter_map(|id| self.get(&id).map(Server::health).map(|h| (id, h))).collect()
     }
 
     /// Servers that are no more since this was last called.
@@ -192,70 +217,112 @@ impl Pool {
         for _ in 0..REFRESHED.min(total) {
             self.refreshed = (self.refreshed + 1) % total;
             if let Some(Some(entry)) = self.entries.get(self.refreshed) {
-                self.changed.insert(entry.id.clone());
+                self.changed.extend(entry.servers.iter().map(|(id, _)| id.clone()));
             }
         }
     }
 
     /// Everything that is known.
     pub(crate) fn all(&self) -> BTreeMap<RealServerId, RealServerHealth> {
-        self.entries.iter().flatten().map(|entry| (entry.id.clone(), entry.server.health())).collect()
+        self.servers().map(|(id, server)| (id.clone(), server.health())).collect()
     }
 
     /// How many servers have each verdict, in the order of [`Verdict::ALL`].
     pub(crate) fn count(&self) -> [usize; 4] {
-        Verdict::ALL
-            .map(|verdict| self.entries.iter().flatten().filter(|e| e.server.verdict() == verdict).count())
+        Verdict::ALL.map(|verdict| self.servers().filter(|(_, s)| s.verdict() == verdict).count())
     }
 
-    fn get(&self, id: &RealServerId) -> Option<&Entry> {
-        self.entries.get(*self.places.get(id)?)?.as_ref()
+    /// How many servers there are, and how many of them failed their latest probe.
+    pub(crate) fn failing(&self) -> (usize, usize) {
+        (self.places.len(), self.failing)
     }
 
-    fn insert(&mut self, id: RealServerId, server: Server, now: Time) {
-        let probe = self.schedule.insert(&id.to_string(), server.plan.interval, now);
+    /// How many probes there are for them.
+    pub(crate) fn probes(&self) -> usize {
+        self.schedule.len()
+    }
+
+    fn servers(&self) -> impl Iterator<Item = &(RealServerId, Server)> {
+        self.entries.iter().flatten().flat_map(|entry| &entry.servers)
+    }
+
+    fn get(&self, id: &RealServerId) -> Option<&Server> {
+        let entry = self.entries.get(*self.places.get(id)?)?.as_ref()?;
+        entry.servers.iter().find(|(own, _)| own == id).map(|(_, server)| server)
+    }
+
+    fn insert(&mut self, id: RealServerId, mut server: Server, now: Time) {
+        self.changed.insert(id.clone());
+        self.failing += usize::from(server.is_failing());
+        let target = server.plan.work.target;
+        for &place in self.by_target.get(&target).into_iter().flatten() {
+            let Some(Some(entry)) = self.entries.get_mut(place) else { continue };
+            if entry.work == server.plan.work && entry.pace == server.plan.pace {
+                server.plan.work = entry.work.clone();
+                self.places.insert(id.clone(), place);
+                entry.servers.push((id, server));
+                return;
+            }
+        }
+        let probe = self.schedule.insert(&id.to_string(), server.plan.pace.normal, now);
         let place = probe.place();
         if self.entries.len() <= place {
             self.entries.resize_with(place + 1, || None);
         }
+        self.by_target.entry(target).or_default().push(place);
         self.places.insert(id.clone(), place);
-        self.changed.insert(id.clone());
         if let Some(slot) = self.entries.get_mut(place) {
-            *slot = Some(Entry { id, probe, server });
+            let (work, pace) = (server.plan.work.clone(), server.plan.pace);
+            *slot = Some(Entry { probe, work, pace, servers: vec![(id, server)] });
         }
     }
 
-    fn take(&mut self, id: &RealServerId) -> Option<Entry> {
-        let entry =
-            self.places.remove(id).and_then(|place| self.entries.get_mut(place)).and_then(Option::take)?;
+    fn take(&mut self, id: &RealServerId) {
+        let Some(place) = self.places.remove(id) else { return };
+        let Some(slot) = self.entries.get_mut(place) else { return };
+        let Some(entry) = slot.as_mut() else { return };
+        self.failing -= usize::from(entry.get_mut(id).is_some_and(|server| server.is_failing()));
+        entry.servers.retain(|(own, _)| own != id);
+        if !entry.servers.is_empty() {
+            return;
+        }
         self.schedule.remove(entry.probe);
-        Some(entry)
+        if let Some(places) = self.by_target.get_mut(&entry.work.target) {
+            places.retain(|other| *other != place);
+            if places.is_empty() {
+                self.by_target.remove(&entry.work.target);
+            }
+        }
+        *slot = None;
     }
 
     fn fit_window(&mut self) {
-        let shortest = self.entries.iter().flatten().map(|entry| entry.server.plan.interval).min();
+        let shortest =
+            self.entries.iter().flatten().map(|entry| entry.pace.normal.min(entry.pace.fast)).min();
         let window = shortest.unwrap_or_default() / WINDOW_PART;
         self.schedule.set_window(window.clamp(WINDOW_MIN, WINDOW_MAX));
     }
-}
-
-/// What of a server is reported at once when it changes: all but the latency.
-fn told(server: &Server) -> RealServerHealth {
-    RealServerHealth { latency_us: None, ..server.health() }
 }
 
 /// The plan of every real server; equal questions are kept once.
 fn plans(config: &Config) -> Result<Vec<(RealServerId, Plan)>, String> {
     let mut plans: Vec<(RealServerId, Plan)> = Vec::new();
     for (virtual_server, real_server) in config.real_servers() {
-        let check = &real_server.check;
-        let shared = plans.last().map(|(_, plan)| &plan.dns).filter(|dns| ***dns == check.dns);
-        let dns = shared.map_or_else(|| Arc::new(check.dns.clone()), Arc::clone);
         let id = virtual_server.id_of(real_server);
-        let plan = Plan::new(check, dns).map_err(|error| format!("real server {id}: {error}"))?;
+        let mut plan = Plan::new(&real_server.check).map_err(|error| format!("real server {id}: {error}"))?;
+        if let Some((_, last)) = plans.last() {
+            share(&mut plan.work.kind, &last.work.kind);
+        }
         plans.push((id, plan));
     }
     Ok(plans)
+}
+
+/// Lets `kind` be the same in memory as `other` when it is equal.
+fn share(kind: &mut Kind, other: &Kind) {
+    if kind == other {
+        *kind = other.clone();
+    }
 }
 
 #[cfg(test)]

@@ -9,12 +9,20 @@
 #![forbid(unsafe_code)]
 
 pub mod dns;
+pub mod exec;
+pub mod finding;
+pub mod pace;
 pub mod schedule;
+pub mod talk;
 pub mod thresholds;
 pub mod time;
 pub mod verdict;
 
+pub use exec::ExecCheck;
+pub use finding::Finding;
+pub use pace::Pace;
 pub use schedule::Schedule;
+pub use talk::TalkCheck;
 pub use thresholds::{Standing, Thresholds};
 pub use time::Time;
 pub use verdict::{Blame, Cause, Verdict};

@@ -154,6 +154,13 @@ impl Schedule {
         Some(Due { id, late: now.since(at) })
     }
 
+    /// Changes the interval of a probe from its next run on.
+    pub fn set_interval(&mut self, id: ProbeId, interval: Duration) {
+        if let Some(place) = self.place_mut(id) {
+            place.interval = interval;
+        }
+    }
+
     /// Sets when a probe that was handed out is due next: nine to ten tenths of its interval after `start`, the moment it
     /// was started, but not before `now`, when it is over.
     pub fn started(&mut self, id: ProbeId, start: Time, now: Time) {

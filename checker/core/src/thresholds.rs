@@ -55,7 +55,18 @@ impl Thresholds {
     pub const fn fall(self) -> u32 {
         self.fall
     }
+
+    /// The same for a server that flaps: every fall soon after a return doubles the passes that bring it back, up to
+    /// sixteen times as many.
+    #[must_use]
+    pub fn damped(self, falls: u32) -> Self {
+        let rise = self.rise.saturating_mul(1 << falls.min(FALLS_MAX)).min(THRESHOLD_MAX.max(self.rise));
+        Self { rise, ..self }
+    }
 }
+
+/// Falls that damping counts at most.
+pub const FALLS_MAX: u32 = 4;
 
 impl Default for Thresholds {
     /// Rise 2, fall 3.
@@ -64,17 +75,25 @@ impl Default for Thresholds {
     }
 }
 
-/// What of a [`Standing`] survives a restart.
+/// All of a [`Standing`]: who keeps it loses nothing by a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Memory {
     /// The verdict that results have settled; Unknown when none has yet.
     pub settled: Verdict,
-    /// Whether Unknown is shown in its place, because no probe could be run.
+    /// Results in a row on one side of it.
+    pub away: u32,
+    /// The mildest of them: what it may become. Of no meaning while `away` is 0.
+    pub toward: Verdict,
+    /// Results in a row that told nothing, counted up to `fall`.
+    pub silent: u32,
+    /// Whether Unknown is shown in place of what is settled, because no probe could be run.
     pub blind: bool,
     /// Whether the latest result that told anything passed.
     pub passing: bool,
     /// Results in a row that agree with it, counted up to the threshold that they work towards; 0 when there was none.
     pub in_a_row: u32,
+    /// Whether it was settled once and that is forgotten: then one pass is not enough.
+    pub undecided: bool,
 }
 
 /// A change of the verdict that is shown.
@@ -91,20 +110,7 @@ pub struct Change {
 /// The verdict that results have settled is kept apart from the one shown: while no probe can be run, Unknown is shown
 /// and the settled one waits, so that afterwards neither a healthy server falls nor a sick one rises for free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Standing {
-    settled: Verdict,
-    /// Results in a row on one side of `settled`, which side that is, and the mildest of them: what it may become.
-    away: u32,
-    rising: bool,
-    toward: Verdict,
-    /// Results in a row that told nothing.
-    silent: u32,
-    blind: bool,
-    passing: bool,
-    in_a_row: u32,
-    /// Whether it was settled once and that is forgotten: then one pass is not enough.
-    undecided: bool,
-}
+pub struct Standing(Memory);
 
 impl Standing {
     /// A server of which nothing is known: the first pass brings it up, `fall` failures in a row take it down.
@@ -113,39 +119,56 @@ impl Standing {
         Self::default()
     }
 
+    /// A server that counts as `verdict` before it was probed: Up falls after `fall` failures, Down rises after `rise`
+    /// passes, Unknown is [`Standing::new`].
+    #[must_use]
+    pub fn starting(verdict: Verdict) -> Self {
+        Self(Memory { settled: verdict, passing: verdict.passes(), ..Memory::default() })
+    }
+
     /// A server as it was left.
     #[must_use]
     pub fn restored(memory: Memory) -> Self {
-        let Memory { settled, blind, passing, in_a_row } = memory;
-        let mut standing = Self { settled, blind, passing, in_a_row, ..Self::default() };
+        Self(memory)
+    }
+
+    /// A server of which only the verdict and the latest results are known: `in_a_row` in a row that were `passing`.
+    #[must_use]
+    pub fn guessed(settled: Verdict, passing: bool, in_a_row: u32) -> Self {
+        let mut memory = Memory { settled, passing, in_a_row, ..Memory::default() };
         if passing != settled.passes() || settled == Verdict::Unknown {
             // Results against the verdict had begun to count.
-            standing.away = in_a_row;
-            standing.rising = passing;
-            standing.toward = if passing { Verdict::Up } else { Verdict::Down };
+            memory.away = in_a_row;
+            memory.toward = if passing { Verdict::Up } else { Verdict::Down };
         }
-        standing
+        Self(memory)
     }
 
     /// A server that was judged before, but of which only the latest results are still known: `in_a_row` in a row that
     /// were `passing`. It takes all of `rise` or of `fall` to settle it again.
     #[must_use]
     pub fn undecided(passing: bool, in_a_row: u32) -> Self {
-        let memory = Memory { settled: Verdict::Unknown, blind: false, passing, in_a_row };
-        Self { undecided: true, ..Self::restored(memory) }
+        let Self(memory) = Self::guessed(Verdict::Unknown, passing, in_a_row);
+        Self(Memory { undecided: true, ..memory })
     }
 
     /// What to keep for [`Standing::restored`].
     #[must_use]
     pub fn memory(&self) -> Memory {
-        let Self { settled, blind, passing, in_a_row, .. } = *self;
-        Memory { settled, blind, passing, in_a_row }
+        self.0
+    }
+
+    /// Whether results speak against what is settled, or nothing is settled and there are results: the next one may
+    /// matter.
+    #[must_use]
+    pub fn in_transition(&self) -> bool {
+        self.0.away > 0
     }
 
     /// The verdict that is shown.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        if self.blind { Verdict::Unknown } else { self.settled }
+        if self.0.blind { Verdict::Unknown } else { self.0.settled }
     }
 
     /// Takes the result of one probe; returns the change of the verdict that it made.
@@ -154,15 +177,23 @@ impl Standing {
     pub fn observe(&mut self, result: Verdict, thresholds: Thresholds) -> Option<Change> {
         let from = self.verdict();
         if result == Verdict::Unknown {
-            self.silent = self.silent.saturating_add(1).min(thresholds.fall);
-            self.blind |= self.silent >= thresholds.fall;
+            let memory = &mut self.0;
+            memory.silent = memory.silent.saturating_add(1).min(thresholds.fall);
+            memory.blind |= memory.silent >= thresholds.fall;
         } else {
-            self.silent = 0;
-            self.blind = false;
-            self.count(result, thresholds);
+            self.0.silent = 0;
+            self.0.blind = false;
+            self.0.count(result, thresholds);
         }
         let to = self.verdict();
         (from != to).then_some(Change { from, to })
+    }
+}
+
+impl Memory {
+    /// Whether a change from what is settled to `verdict` is one for the better. Verdicts are ordered from good to bad.
+    fn rises_to(&self, verdict: Verdict) -> bool {
+        if self.settled == Verdict::Unknown { verdict.passes() } else { verdict < self.settled }
     }
 
     fn count(&mut self, result: Verdict, thresholds: Thresholds) {
@@ -176,16 +207,14 @@ impl Standing {
             self.away = 0;
             return;
         }
-        // Verdicts are ordered from good to bad.
-        let (rising, needed) = match self.settled {
-            Verdict::Unknown if passing => (true, if self.undecided { thresholds.rise } else { 1 }),
-            Verdict::Unknown => (false, thresholds.fall),
-            settled if result < settled => (true, thresholds.rise),
-            _ => (false, thresholds.fall),
+        let rising = self.rises_to(result);
+        let needed = match (self.settled, rising) {
+            (Verdict::Unknown, true) if !self.undecided => 1,
+            (_, true) => thresholds.rise,
+            (_, false) => thresholds.fall,
         };
-        if self.away == 0 || self.rising != rising {
+        if self.away == 0 || self.rises_to(self.toward) != rising {
             self.away = 0;
-            self.rising = rising;
             self.toward = result;
         }
         self.away = self.away.saturating_add(1);

@@ -166,6 +166,13 @@ causes! {
     TcpReset "tcp_reset" Server "The TCP connection was reset before the answer was complete.";
     TcpClosed "tcp_closed" Server "The server closed the TCP connection before the answer was complete.";
     TcpTimeout "tcp_timeout" Server "The TCP connection or the answer over it was not complete before the deadline.";
+    TcpMismatch "tcp_mismatch" Server "The server did not send the expected text over the TCP connection.";
+    UdpTimeout "udp_timeout" Server "No datagram came back before the deadline.";
+    UdpMismatch "udp_mismatch" Server "No datagram with the expected text came back before the deadline.";
+    ExecExit "exec_exit" Server "The program ended with an exit code that means failure.";
+    ExecWarning "exec_warning" Server "The monitoring plugin warns.";
+    ExecSignal "exec_signal" Server "The program was ended by a signal.";
+    ExecTimeout "exec_timeout" Server "The program did not end within its time limit and was killed with its children.";
     HostUnreachable "host_unreachable" Server "A host on the way, or the lack of an ARP answer, says that the server can't be reached.";
     NetUnreachable "net_unreachable" Local "This machine has no route to the server, or forbids sending to it.";
     NoSocket "no_socket" Local "This machine could not open a socket: out of descriptors, ports or memory.";
@@ -173,6 +180,9 @@ causes! {
     SourceUnavailable "source_unavailable" Local "The source address to probe from is not on this machine.";
     PrimarySilent "primary_silent" Local "No primary told the serial to compare with.";
     LateTimer "late_timer" Local "This process or machine was stalled during the probe, so that silence proves nothing.";
+    ExecMissing "exec_missing" Local "The program could not be started: it is not there, not executable, or nothing is left to start it with.";
+    ExecUnknown "exec_unknown" Local "The monitoring plugin says that it could not check.";
+    DirectorBlind "director_blind" Local "Most servers fail and no sentinel answers: the trouble is at this director's own end.";
     NotProbed "not_probed" Local "No probe of this server has finished yet.";
 }
 

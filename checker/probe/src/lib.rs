@@ -10,11 +10,15 @@ mod address;
 mod cause;
 pub mod clock;
 mod descriptors;
+mod exec;
 mod prober;
 mod random;
 mod socket;
+mod talk;
 
 pub use address::{AddressError, parse_server};
 pub use descriptors::DescriptorLimit;
+pub use exec::{AT_A_TIME, ExecRunner};
 pub use prober::{Finished, ProbeError, Prober, Settings, Stats, Waker};
 pub use socket::{Interface, InterfaceError, Marks, Target, TargetError};
+pub use talk::{Ended, TalkProber};

@@ -10,6 +10,7 @@ mod probe;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ const WAITING_MAX: usize = 200_000;
 const GATHERED_MIN: usize = 8;
 /// The event that the waker makes; no probe has this place.
 const WAKER: u64 = u64::MAX;
+/// The event that a watched descriptor makes; no probe has this place either.
+const WATCHED: u64 = u64::MAX - 1;
 
 /// What went wrong with the engine itself.
 #[derive(Debug, thiserror::Error)]
@@ -183,6 +186,15 @@ impl Prober {
     #[must_use]
     pub fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    /// Lets [`Prober::poll`] end when `other` becomes readable.
+    ///
+    /// # Errors
+    /// The kernel does not watch it.
+    pub fn watch(&self, other: &impl AsFd) -> Result<(), ProbeError> {
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, WATCHED);
+        self.epoll.add(other, event).map_err(system("watching another descriptor"))
     }
 
     /// Counts since the start, and what is under way.
@@ -352,6 +364,9 @@ impl Prober {
 
     /// Something happened on a socket.
     fn ready(&mut self, data: u64, flags: EpollFlags, now: Time) {
+        if data == WATCHED {
+            return;
+        }
         if data == WAKER {
             let _ = self.waker.0.read();
             return;

@@ -1,35 +1,27 @@
 //! `[virtual_server.check.dns]`: what is asked of a real server, what must come back, and when.
 //!
-//! Owns the keys of a check, how a real server's own keys overlay those of its virtual server, and which values go
-//! together. The syntax of names, types and answers is `checker_core`'s.
+//! Owns the keys of a DNS check, how a real server's own keys overlay those of its virtual server, and which values go
+//! together. When it runs is in `rhythm`. The syntax of names, types and answers is `checker_core`'s.
 
 mod more;
 
 use std::fmt::Display;
-use std::time::Duration;
 
 use checker_core::dns::{
-    Class, DnsCheck, ExpectedAnswer, Name, Question, Rcode, RcodeSet, RecordType, Timeout, Transport, Tries,
-    Wanted,
+    Class, DnsCheck, ExpectedAnswer, Name, Question, Rcode, RcodeSet, RecordType, Transport, Tries, Wanted,
 };
 
 use super::book::{Book, Place, quoted};
-use super::duration::format_duration;
 use super::keys;
+use super::kinds::Judged;
+use super::rhythm::{self, RawRhythm};
 use super::server::any_udp;
 use super::suggest::nearest;
 use super::table::{At, Given, Table};
-use super::{Rhythm, Service};
+use super::{CheckKind, Service};
 use crate::id::Protocol;
 
 use more::More;
-
-const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
-const LONGEST_INTERVAL: Duration = Duration::from_secs(3_600);
-const DEFAULT_RISE: u32 = 2;
-const DEFAULT_FALL: u32 = 3;
-const MOST_IN_A_ROW: u32 = 100;
 
 /// A check as far as it was written: any key may still come from the virtual server.
 #[derive(Debug, Clone)]
@@ -44,53 +36,17 @@ pub(super) struct RawCheck<'t> {
     /// And whether TCP must pass, too.
     transport: Given<(Transport, bool)>,
     port: Given<u32>,
-    interval: Given<Duration>,
-    timeout: Given<Duration>,
     tries: Given<u32>,
-    rise: Given<u32>,
-    fall: Given<u32>,
+    rhythm: RawRhythm,
     more: More,
 }
 
-/// A check that is complete.
-#[derive(Debug)]
-pub(super) struct Judged {
-    /// What is asked and expected. Its port is the default one.
-    pub(super) dns: DnsCheck,
-    /// When.
-    pub(super) rhythm: Rhythm,
-    /// `port`, if it is there.
-    pub(super) port: Option<u16>,
-    /// Over which protocol the question goes first.
-    pub(super) protocol: Protocol,
-}
-
-/// Reads the check of a virtual or real server, whose table is `owner`.
-pub(super) fn raw<'t>(book: &mut Book<'_>, owner: &Table<'t>) -> Given<RawCheck<'t>> {
-    let check = match owner.table(book, "check", &keys::CHECK) {
-        Given::Good(check, _) => check,
-        Given::Absent => return Given::Absent,
-        Given::Wrong => return Given::Wrong,
-    };
-    match check.table(book, "dns", &keys::DNS) {
-        Given::Good(table, at) => Given::Good(raw_dns(book, &table), at),
-        Given::Wrong => Given::Wrong,
-        Given::Absent => {
-            if check.is_empty() {
-                check.note_missing(book, "dns", "[virtual_server.check.dns]");
-            }
-            Given::Wrong
-        }
-    }
-}
-
-fn raw_dns<'t>(book: &mut Book<'_>, table: &Table<'t>) -> RawCheck<'t> {
+pub(super) fn raw_dns<'t>(book: &mut Book<'_>, table: &Table<'t>) -> RawCheck<'t> {
     let qname = table.text(book, "qname", "qname = \"resolve.test\"");
     let qtype = table.text(book, "qtype", "qtype = \"A\"");
     let qclass = table.text(book, "qclass", "qclass = \"IN\"");
     let rcodes = table.texts(book, "expect_rcode", true, "expect_rcode = [\"NOERROR\"]");
     let transport = table.text(book, "transport", "transport = \"udp\"");
-    let limits = SHORTEST_INTERVAL..=LONGEST_INTERVAL;
     RawCheck {
         at: table.at,
         // Whether it is a name does not depend on the type or class.
@@ -136,23 +92,15 @@ fn raw_dns<'t>(book: &mut Book<'_>, table: &Table<'t>) -> RawCheck<'t> {
             }
         }),
         port: table.number(book, "port", 1..=65_535),
-        interval: table.duration(book, "interval", limits, "2s"),
-        timeout: table.duration(book, "timeout", Timeout::MIN..=Timeout::MAX, "500ms"),
         tries: table.number(book, "tries", 1..=u32::from(Tries::MAX)),
-        rise: table.number(book, "rise", 1..=MOST_IN_A_ROW),
-        fall: table.number(book, "fall", 1..=MOST_IN_A_ROW),
+        rhythm: rhythm::raw(book, table),
         more: More::read(book, table),
     }
 }
 
 /// `own`, with what it leaves out from `base`.
-pub(super) fn merged<'t>(own: Given<RawCheck<'t>>, base: &Given<RawCheck<'t>>) -> Given<RawCheck<'t>> {
-    let (own, at, base) = match (own, base) {
-        (Given::Good(own, at), Given::Good(base, _)) => (own, at, base.clone()),
-        (Given::Good(..), Given::Wrong) => return Given::Wrong,
-        (own, base) => return own.or_else(base.clone()),
-    };
-    let merged = RawCheck {
+pub(super) fn merged<'t>(own: RawCheck<'t>, base: RawCheck<'t>) -> RawCheck<'t> {
+    RawCheck {
         at: base.at,
         qname: own.qname.or_else(base.qname),
         qtype: own.qtype.or_else(base.qtype),
@@ -161,14 +109,10 @@ pub(super) fn merged<'t>(own: Given<RawCheck<'t>>, base: &Given<RawCheck<'t>>) -
         answers: own.answers.or_else(base.answers),
         transport: own.transport.or_else(base.transport),
         port: own.port.or_else(base.port),
-        interval: own.interval.or_else(base.interval),
-        timeout: own.timeout.or_else(base.timeout),
         tries: own.tries.or_else(base.tries),
-        rise: own.rise.or_else(base.rise),
-        fall: own.fall.or_else(base.fall),
+        rhythm: own.rhythm.or_else(base.rhythm),
         more: own.more.or_else(base.more),
-    };
-    Given::Good(merged, at)
+    }
 }
 
 /// The check that `raw` makes, for a pool with these services. `None` when something is wrong, which has been noted.
@@ -180,7 +124,7 @@ pub(super) fn judged(book: &mut Book<'_>, raw: RawCheck<'_>, services: Option<&[
             format!("qname is missing in {header}; write the name to ask for: qname = \"resolve.test\""),
         );
     }
-    let rhythm_and_timeout = times(book, &raw);
+    let rhythm_and_timeout = rhythm::judged(book, &raw.rhythm);
     let qtype = raw.qtype.or(RecordType::A);
     let answers = match (raw.answers, qtype) {
         (Given::Good(words, _), Some(qtype)) => {
@@ -219,29 +163,7 @@ pub(super) fn judged(book: &mut Book<'_>, raw: RawCheck<'_>, services: Option<&[
         Transport::Udp => Protocol::Udp,
         Transport::Tcp => Protocol::Tcp,
     };
-    Some(Judged { dns, rhythm, port, protocol })
-}
-
-/// Interval, rise, fall and timeout, which may not outlast the interval.
-fn times(book: &mut Book<'_>, raw: &RawCheck<'_>) -> Option<(Rhythm, Timeout)> {
-    let interval = raw.interval.or(DEFAULT_INTERVAL)?;
-    let timeout = raw.timeout.or(Timeout::default().get().min(interval))?;
-    if timeout > interval {
-        let (timeout, interval) = (format_duration(timeout), format_duration(interval));
-        let at = match (raw.timeout, raw.interval) {
-            (Given::Good(_, at), _) | (_, Given::Good(_, at)) => at,
-            _ => raw.at,
-        };
-        return noted(
-            book,
-            at,
-            format!(
-                "timeout = \"{timeout}\" is longer than interval = \"{interval}\"; a probe must end before the next begins"
-            ),
-        );
-    }
-    let rhythm = Rhythm { interval, rise: raw.rise.or(DEFAULT_RISE)?, fall: raw.fall.or(DEFAULT_FALL)? };
-    Some((rhythm, Timeout::new(timeout).ok()?))
+    Some(Judged { kind: CheckKind::Dns(dns), rhythm, port, protocol })
 }
 
 /// A word in the syntax of `checker_core`; of the common ones the nearest is proposed when it is none.

@@ -123,11 +123,12 @@ pub(super) const REAL_SERVER: Kind = Kind {
 pub(super) const CHECK: Kind = Kind {
     header: "[virtual_server.check]",
     example: "[virtual_server.check.dns]",
-    keys: &["dns"],
-    not_yet: &[("tcp", ONLY_DNS), ("http", ONLY_DNS), ("ping", ONLY_DNS), ("exec", ONLY_DNS)],
+    keys: &["dns", "tcp", "udp", "exec"],
+    not_yet: &[("http", OTHERS), ("https", OTHERS), ("ping", OTHERS), ("smtp", OTHERS), ("file", OTHERS)],
 };
 
-const ONLY_DNS: &str = "remove the table; the only check is [virtual_server.check.dns]";
+const OTHERS: &str =
+    "remove the table; there are check.dns, check.tcp, check.udp and check.exec, which runs any program";
 
 /// `[virtual_server.check.dns]` and `[virtual_server.real_server.check.dns]`.
 pub(super) const DNS: Kind = Kind {
@@ -141,11 +142,15 @@ pub(super) const DNS: Kind = Kind {
         "expect_answer",
         "transport",
         "port",
-        "interval",
-        "timeout",
         "tries",
+        "interval",
+        "fast_interval",
+        "down_interval",
+        "timeout",
         "rise",
         "fall",
+        "initial",
+        "damping",
         "recursion",
         "checking_disabled",
         "authentic_data",
@@ -179,7 +184,67 @@ pub(super) const DNS: Kind = Kind {
     not_yet: &[],
 };
 
+/// `[virtual_server.check.tcp]` and `[virtual_server.real_server.check.tcp]`.
+pub(super) const TCP: Kind = Kind {
+    header: "[virtual_server.check.tcp]",
+    example: "[virtual_server.check.tcp]",
+    keys: &[
+        "send",
+        "expect",
+        "port",
+        "interval",
+        "fast_interval",
+        "down_interval",
+        "timeout",
+        "rise",
+        "fall",
+        "initial",
+        "damping",
+    ],
+    not_yet: &[],
+};
+
+/// `[virtual_server.check.udp]` and `[virtual_server.real_server.check.udp]`.
+pub(super) const UDP: Kind = Kind {
+    header: "[virtual_server.check.udp]",
+    example: "[virtual_server.check.udp]",
+    keys: &[
+        "send",
+        "expect",
+        "silence_passes",
+        "port",
+        "interval",
+        "fast_interval",
+        "down_interval",
+        "timeout",
+        "rise",
+        "fall",
+        "initial",
+        "damping",
+    ],
+    not_yet: &[],
+};
+
+/// `[virtual_server.check.exec]` and `[virtual_server.real_server.check.exec]`.
+pub(super) const EXEC: Kind = Kind {
+    header: "[virtual_server.check.exec]",
+    example: "[virtual_server.check.exec]",
+    keys: &[
+        "command",
+        "exit_codes",
+        "interval",
+        "fast_interval",
+        "down_interval",
+        "timeout",
+        "rise",
+        "fall",
+        "initial",
+        "damping",
+    ],
+    not_yet: &[],
+};
+
 /// The kinds whose keys tell where a misplaced one belongs; those of `[lvs.timeouts]`, `[lvs.sync]`
 /// and `tunnel` are too common words.
-pub(super) const ALL: [&Kind; 8] =
-    [&FILE, &LVS, &STATUS, &VIRTUAL_SERVER, &PERSISTENCE, &REAL_SERVER, &CHECK, &DNS];
+pub(super) const ALL: [&Kind; 11] =
+    [&FILE, &LVS, &STATUS, &VIRTUAL_SERVER, &PERSISTENCE, &REAL_SERVER, &CHECK, &DNS, &TCP, &UDP, &EXEC];

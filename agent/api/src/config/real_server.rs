@@ -7,14 +7,17 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 
+use checker_core::dns::DnsCheck;
+
 use super::address::{Purpose, address, family};
 use super::book::{Book, Place};
-use super::check::{self, Judged, RawCheck};
+use super::exec;
 use super::keys;
+use super::kinds::{self, Judged, RawCheck};
 use super::server::{forwarding, noted, probe_source, translates_single_packets, unique_name};
 use super::table::{Given, Table};
 use super::tunnel::tunnel;
-use super::{Check, Forwarding, RealServer, Service, Tunnel};
+use super::{Check, CheckKind, Forwarding, RealServer, Service, Tunnel};
 use crate::id::Protocol;
 
 /// What real servers take over from their virtual server, as far as it is known.
@@ -59,7 +62,7 @@ pub(super) fn real_servers<'t>(
     if tables.is_empty() {
         // No real server shows what is wrong with the pool's own check.
         match &pool.check {
-            Given::Good(raw, _) => drop(check::judged(book, raw.clone(), pool.services)),
+            Given::Good(raw, _) => drop(kinds::judged(book, raw.clone(), pool.services)),
             Given::Absent => owner.note_missing(book, "check", CHECK_EXAMPLE),
             Given::Wrong => {}
         }
@@ -177,9 +180,9 @@ fn real_server<'t>(
             format!("probe_source is an {} address, but the real server {ip} is probed over {}; write one of that family or leave it out", family(source), family(ip)),
         );
     }
-    let own_check = check::raw(book, table);
-    let judged = match check::merged(own_check, &pool.check) {
-        Given::Good(raw, _) => check::judged(book, raw, pool.services),
+    let own_check = kinds::raw(book, table);
+    let judged = match kinds::merged(own_check, &pool.check) {
+        Given::Good(raw, _) => kinds::judged(book, raw, pool.services),
         Given::Wrong => None,
         Given::Absent => {
             owner.note_missing(book, "check", CHECK_EXAMPLE);
@@ -191,8 +194,9 @@ fn real_server<'t>(
         _ => None,
     };
     let ip = ip.good()?;
-    let Judged { mut dns, rhythm, port: check_port, protocol } = judged?;
-    dns.port = check_port.or(port).or_else(|| {
+    let Judged { kind, rhythm, port: check_port, protocol } = judged?;
+    let name = name?;
+    let check_port = check_port.or(port).or_else(|| {
         let services = pool.services?;
         let probed = services.iter().find(|service| service.protocol == protocol).or(services.first())?;
         if probed.port == 0 {
@@ -205,9 +209,15 @@ fn real_server<'t>(
         Given::Absent => None,
         Given::Wrong => return None,
     };
-    let check = Check { target: (ip, dns.port).into(), source, dns, rhythm };
+    let target = (ip, check_port).into();
+    let kind = match kind {
+        CheckKind::Dns(dns) => CheckKind::Dns(DnsCheck { port: check_port, ..dns }),
+        CheckKind::Exec(exec) => CheckKind::Exec(exec::filled(exec, target, &name)),
+        CheckKind::Talk(talk) => CheckKind::Talk(talk),
+    };
+    let check = Check { target, source, kind, rhythm };
     Some(RealServer {
-        name: name?,
+        name,
         address: ip,
         port,
         weight: weight?,

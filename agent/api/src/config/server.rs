@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use super::address::{Purpose, address, service};
 use super::book::{Book, Place, quoted};
-use super::check;
+use super::kinds;
 use super::real_server::{Pool, real_servers};
 use super::scheduling::scheduling;
 use super::table::{At, Given, Table};
@@ -68,7 +68,7 @@ pub(super) fn virtual_server<'t>(
         forwarding: forwarding(book, table),
         tunnel: tunnel(book, table),
         source: probe_source(book, table),
-        check: check::raw(book, table),
+        check: kinds::raw(book, table),
         one_packet: one_packet.good().unwrap_or_default(),
     };
     translates_single_packets(book, pool.one_packet, pool.forwarding);

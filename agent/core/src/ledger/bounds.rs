@@ -3,6 +3,7 @@
 //! Owns the limits on numbers and lengths. A text that is too long is cut; too many items refuse the report, because a
 //! part of a section would be a lie. It changes nothing else.
 
+use agent_api::basis::RUNS_MAX;
 use agent_api::{
     CheckHead, Drain, KernelTable, LvsHead, NewEvent, RealServerHealth, Reporter, Section, SectionUpdate,
     ServiceReport,
@@ -39,6 +40,14 @@ impl Bounded for CheckHead {
 impl Bounded for RealServerHealth {
     fn bound(&mut self) {
         cut(&mut self.detail, LINE_MAX);
+        let Some(basis) = &mut self.basis else { return };
+        cut(&mut basis.check, LINE_MAX);
+        let surplus = basis.runs.len().saturating_sub(RUNS_MAX);
+        basis.runs.drain(..surplus);
+        for run in &mut basis.runs {
+            cut(&mut run.detail, LINE_MAX);
+            cut(&mut run.reply, LINE_MAX);
+        }
     }
 }
 

@@ -49,6 +49,7 @@ fn health(verdict: Verdict, cause: Option<Cause>) -> RealServerHealth {
         in_a_row: 1,
         passing: verdict.passes(),
         latency_us: None,
+        basis: None,
     }
 }
 

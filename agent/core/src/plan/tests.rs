@@ -58,6 +58,7 @@ fn checks(verdicts: &[(&str, Verdict, i64)]) -> CheckSection {
             in_a_row: 1,
             passing: verdict.passes(),
             latency_us: None,
+            basis: None,
         };
         (id(name), health)
     });

@@ -34,6 +34,7 @@ fn health(verdict: Verdict, since: i64, address: &str) -> RealServerHealth {
         in_a_row: 7,
         passing: !down,
         latency_us: (!down).then_some(1_200),
+        basis: None,
     }
 }
 

@@ -82,6 +82,7 @@ fn checks(verdicts: &[(&str, Verdict)]) -> CheckSection {
             in_a_row: 1,
             passing: verdict.passes(),
             latency_us: None,
+            basis: None,
         };
         (format!("resolver/{name}").parse().unwrap(), health)
     });

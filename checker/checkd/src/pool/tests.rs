@@ -1,7 +1,6 @@
 use agent_api::config::{Source, parse};
 use agent_api::section::Section;
 use checker_core::Cause;
-use checker_core::dns::Transport;
 
 use super::*;
 
@@ -30,18 +29,10 @@ fn pool(config: &Config, former: Option<&CheckSection>) -> Pool {
     Pool::new(config, former, 1, at(0), stamp()).unwrap()
 }
 
-fn outcome(cause: Option<Cause>) -> Outcome {
-    Outcome {
-        verdict: cause.map_or(Verdict::Up, |cause| cause.blame().verdict()),
-        cause,
-        detail: String::new(),
-        elapsed: Duration::from_millis(5),
-        latency: None,
-        attempts: 1,
-        connect: None,
-        strays: 0,
-        transport: Transport::Udp,
-        reply: None,
+fn finding(cause: Option<Cause>) -> Finding {
+    match cause {
+        None => Finding::passed(Duration::from_millis(5), String::new()),
+        Some(cause) => Finding::failed(cause, String::new()),
     }
 }
 
@@ -51,12 +42,12 @@ fn run(pool: &mut Pool, from: u64, end: u64, result: impl Fn(u8) -> Option<Cause
     let mut now = at(from);
     while now < at(end) {
         while let Some(start) = pool.poll_start(now) {
-            let std::net::IpAddr::V4(ip) = start.target.server().ip() else { panic!("IPv4 only") };
+            let std::net::IpAddr::V4(ip) = start.work.target.server().ip() else { panic!("IPv4 only") };
             probes += 1;
             pool.finished(
                 start.token,
                 now,
-                outcome(result(ip.octets()[3])),
+                &finding(result(ip.octets()[3])),
                 now + Duration::from_millis(10),
                 stamp(),
             );
@@ -164,9 +155,128 @@ fn the_outcome_of_a_former_check_changes_nothing() {
         stamp(),
     )
     .unwrap();
-    let change = pool.finished(start.token, at(1_000), outcome(Some(Cause::DnsServfail)), at(1_010), stamp());
-    assert_eq!(change, None);
+    let changes =
+        pool.finished(start.token, at(1_000), &finding(Some(Cause::DnsServfail)), at(1_010), stamp());
+    assert!(changes.is_empty());
     assert_eq!(pool.count(), [0, 0, 0, 1]);
     // And the probe of the present check is still due.
     assert!(pool.deadline().is_some());
+}
+
+/// Two virtual servers with the same machines behind them; the second with other keys in its check.
+fn twice(more: &str) -> Config {
+    let mut text = String::new();
+    for (name, address, more) in [("p", "10.9.9.9", ""), ("q", "10.9.9.8", more)] {
+        text.push_str(&format!(
+            "[[virtual_server]]\nname = \"{name}\"\naddress = \"{address}\"\nservices = [\"udp/53\"]\n\
+             [virtual_server.check.dns]\nqname = \"resolve.test\"\n{more}\n"
+        ));
+        for (name, address) in THREE {
+            text.push_str(&format!(
+                "[[virtual_server.real_server]]\nname = \"{name}\"\naddress = \"{address}\"\n"
+            ));
+        }
+    }
+    parse(&[Source { path: "test.toml".into(), text }]).unwrap()
+}
+
+#[test]
+fn equal_checks_of_one_server_run_once() {
+    let mut shared = pool(&twice(""), None);
+    assert_eq!((shared.probes(), shared.all().len()), (3, 6));
+    let probes = run(&mut shared, 0, 10_000, second_is_sick);
+    assert!(probes <= 20, "{probes}");
+    assert_eq!(shared.count(), [4, 0, 2, 0]);
+    // Another question, another pace: another probe. Thresholds alone are no other question.
+    for (more, probes) in [
+        ("rise = 5\nfall = 7", 3),
+        ("interval = \"5s\"", 6),
+        ("qname = \"a.test\"", 6),
+        ("expect_rcode = [\"REFUSED\"]", 6),
+    ] {
+        let config = match more.strip_prefix("qname") {
+            Some(_) => twice("qtype = \"AAAA\""),
+            None => twice(more),
+        };
+        assert_eq!(pool(&config, None).probes(), probes, "{more}");
+    }
+}
+
+#[test]
+fn each_judges_the_shared_probe_by_its_own_thresholds() {
+    let mut shared = pool(&twice("fall = 1"), None);
+    assert_eq!(shared.probes(), 3);
+    run(&mut shared, 0, 2_000, |_| None);
+    assert_eq!(shared.count(), [6, 0, 0, 0]);
+    run(&mut shared, 2_000, 4_000, second_is_sick);
+    let down: Vec<String> = shared
+        .all()
+        .into_iter()
+        .filter(|(_, health)| health.verdict == Verdict::Down)
+        .map(|(id, _)| id.to_string())
+        .collect();
+    assert_eq!(down, ["q/b"]);
+}
+
+#[test]
+fn a_reload_parts_and_joins_probes() {
+    let mut pool = pool(&twice(""), None);
+    run(&mut pool, 0, 10_000, second_is_sick);
+    let before = pool.all();
+    pool.reload(&twice("interval = \"4s\""), at(10_000), stamp()).unwrap();
+    assert_eq!(pool.probes(), 6);
+    assert_eq!(pool.count(), [4, 0, 2, 0]);
+    pool.reload(&twice(""), at(10_000), stamp()).unwrap();
+    assert_eq!((pool.probes(), pool.all()), (3, before));
+    pool.reload(&config(THREE, ""), at(10_000), stamp()).unwrap();
+    assert_eq!((pool.probes(), pool.all().len()), (3, 3));
+    let probes = run(&mut pool, 10_000, 20_000, second_is_sick);
+    assert!((13..=20).contains(&probes), "{probes}");
+}
+
+#[test]
+fn a_verdict_that_may_change_is_looked_at_faster() {
+    let text = "interval = \"2s\"\nfast_interval = \"200ms\"\ntimeout = \"100ms\"\nrise = 3\nfall = 4";
+    let mut pool = pool(&config(&[("b", "10.0.0.2")], text), None);
+    run(&mut pool, 0, 10_000, |_| None);
+    let mut now = 10_000;
+    while pool.count() != [0, 0, 1, 0] {
+        run(&mut pool, now, now + 10, second_is_sick);
+        now += 10;
+    }
+    // The first failure within one interval, the other three fast.
+    assert!(now <= 10_000 + 2_000 + 3 * 200 + 50, "{now}");
+    let sick = run(&mut pool, now, now + 20_000, second_is_sick);
+    assert!((9..=12).contains(&sick), "{sick}");
+    let well = now + 20_000;
+    now = well;
+    while pool.count() != [1, 0, 0, 0] {
+        run(&mut pool, now, now + 10, |_| None);
+        now += 10;
+    }
+    assert!(now <= well + 2_000 + 2 * 200 + 50, "{}", now - well);
+}
+
+#[test]
+fn a_server_that_stays_down_is_asked_less_and_less() {
+    let text = "interval = \"1s\"\ndown_interval = \"16s\"\ntimeout = \"100ms\"";
+    let mut pool = pool(&config(&[("b", "10.0.0.2")], text), None);
+    let early = run(&mut pool, 0, 10_000, second_is_sick);
+    let late = run(&mut pool, 100_000, 260_000, second_is_sick);
+    assert!(early >= 7 && (9..=13).contains(&late), "{early}, {late}");
+    // Once it passes it is asked as often as ever.
+    run(&mut pool, 260_000, 280_000, |_| None);
+    assert_eq!(pool.count(), [1, 0, 0, 0]);
+}
+
+#[test]
+fn the_count_of_failing_servers_is_right() {
+    let mut pool = pool(&twice(""), None);
+    assert_eq!(pool.failing(), (6, 0));
+    run(&mut pool, 0, 10_000, second_is_sick);
+    assert_eq!(pool.failing(), (6, 2));
+    pool.reload(&config(THREE, ""), at(10_000), stamp()).unwrap();
+    assert_eq!(pool.failing(), (3, 1));
+    run(&mut pool, 10_000, 20_000, |_| None);
+    assert_eq!(pool.failing(), (3, 0));
 }

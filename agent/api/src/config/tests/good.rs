@@ -7,8 +7,8 @@ use checker_core::dns::{Rcode, RecordType, Transport};
 
 use super::{EXAMPLE, bad, good, pool};
 use crate::config::{
-    Adopt, Checksum, Config, Engine, Forwarding, Lvs, Persistence, RealServer, Rhythm, Scheduling, Service,
-    Status, SyncDaemon, SyncRoles, Sysctls, Timeouts, Tunnel, VirtualServer,
+    Adopt, CheckKind, Checksum, Config, Engine, Forwarding, Lvs, Persistence, RealServer, Rhythm, Scheduling,
+    Service, Status, SyncDaemon, SyncRoles, Sysctls, Timeouts, Tunnel, VirtualServer,
 };
 use crate::id::Protocol;
 
@@ -38,15 +38,18 @@ fn every_default() {
     );
     assert_eq!((server.weight, server.port, server.forwarding), (1, None, Forwarding::Direct));
     let check = &server.check;
-    assert_eq!(check.rhythm, Rhythm { interval: Duration::from_secs(2), rise: 2, fall: 3 });
+    assert_eq!(
+        check.rhythm,
+        Rhythm { interval: Duration::from_secs(2), rise: 2, fall: 3, ..Rhythm::default() }
+    );
     assert_eq!(check.target, "10.0.0.1:53".parse::<SocketAddr>().unwrap());
     assert_eq!(check.source, None);
-    assert_eq!(check.dns.question.to_string(), "resolve.test A");
-    assert!(check.dns.expect.rcodes.iter().eq([Rcode::NOERROR]));
-    assert!(check.dns.expect.answer.wanted.is_empty());
-    assert_eq!(check.dns.transport, Transport::Udp);
-    assert_eq!(check.dns.timeout.get(), Duration::from_secs(1));
-    assert_eq!(check.dns.tries.get(), 2);
+    assert_eq!(check.dns().unwrap().question.to_string(), "resolve.test A");
+    assert!(check.dns().unwrap().expect.rcodes.iter().eq([Rcode::NOERROR]));
+    assert!(check.dns().unwrap().expect.answer.wanted.is_empty());
+    assert_eq!(check.dns().unwrap().transport, Transport::Udp);
+    assert_eq!(check.dns().unwrap().timeout.get(), Duration::from_secs(1));
+    assert_eq!(check.dns().unwrap().tries.get(), 2);
 }
 
 #[test]
@@ -146,11 +149,14 @@ forwarding = "direct"
     let addresses: Vec<String> = pool.service_addresses().map(|address| address.to_string()).collect();
     assert_eq!(addresses, ["tcp/[2001:db8::53]:8053", "udp/[2001:db8::53]:5300"]);
     let check = &a.check;
-    assert_eq!(check.dns.question.to_string(), "version.bind CH TXT");
-    assert_eq!(check.dns.expect.rcodes.to_string(), "NOERROR or REFUSED");
-    assert_eq!(check.dns.expect.answer.wanted.len(), 1);
-    assert_eq!((check.dns.transport, check.dns.tries.get()), (Transport::Tcp, 1));
-    assert_eq!(check.rhythm, Rhythm { interval: Duration::from_millis(500), rise: 1, fall: 100 });
+    assert_eq!(check.dns().unwrap().question.to_string(), "version.bind CH TXT");
+    assert_eq!(check.dns().unwrap().expect.rcodes.to_string(), "NOERROR or REFUSED");
+    assert_eq!(check.dns().unwrap().expect.answer.wanted.len(), 1);
+    assert_eq!((check.dns().unwrap().transport, check.dns().unwrap().tries.get()), (Transport::Tcp, 1));
+    assert_eq!(
+        check.rhythm,
+        Rhythm { interval: Duration::from_millis(500), rise: 1, fall: 100, ..Rhythm::default() }
+    );
     assert_eq!(check.target, "[2001:db8::a]:53".parse::<SocketAddr>().unwrap());
 }
 
@@ -177,18 +183,24 @@ fn a_real_server_overrides_single_keys_of_the_check() {
     let own = "[virtual_server.real_server.check.dns]\nqtype = \"AAAA\"\nexpect_answer = [\"2001:db8::1\"]\nfall = 1\ntimeout = \"100ms\"";
     let config = good(&pool("", "rise = 5\nfall = 7\ntries = 4", own));
     let check = &only(&config).1.check;
-    assert_eq!(check.dns.question.record_type(), RecordType::AAAA);
-    assert_eq!(check.dns.question.name().to_string(), "resolve.test");
-    assert_eq!(check.rhythm, Rhythm { interval: Duration::from_secs(2), rise: 5, fall: 1 });
-    assert_eq!((check.dns.tries.get(), check.dns.timeout.get()), (4, Duration::from_millis(100)));
+    assert_eq!(check.dns().unwrap().question.record_type(), RecordType::AAAA);
+    assert_eq!(check.dns().unwrap().question.name().to_string(), "resolve.test");
     assert_eq!(
-        check.dns.expect.answer.wanted.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        check.rhythm,
+        Rhythm { interval: Duration::from_secs(2), rise: 5, fall: 1, ..Rhythm::default() }
+    );
+    assert_eq!(
+        (check.dns().unwrap().tries.get(), check.dns().unwrap().timeout.get()),
+        (4, Duration::from_millis(100))
+    );
+    assert_eq!(
+        check.dns().unwrap().expect.answer.wanted.iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["2001:db8::1"]
     );
     // An empty list takes the inherited answers away.
     let own = "[virtual_server.real_server.check.dns]\nexpect_answer = []";
     let config = good(&pool("", "expect_answer = \"192.0.2.80\"", own));
-    assert!(only(&config).1.check.dns.expect.answer.wanted.is_empty());
+    assert!(only(&config).1.check.dns().unwrap().expect.answer.wanted.is_empty());
 }
 
 #[test]
@@ -206,7 +218,7 @@ fn where_a_probe_goes() {
         let config = good(&text);
         let check = &only(&config).1.check;
         assert_eq!(
-            (check.target.port(), check.dns.port, check.dns.transport),
+            (check.target.port(), check.dns().unwrap().port, check.dns().unwrap().transport),
             (target, target, transport),
             "{text}"
         );
@@ -233,7 +245,7 @@ fn where_packets_go() {
 #[test]
 fn a_short_interval_shortens_the_default_timeout() {
     let config = good(&pool("", "interval = \"200ms\"", ""));
-    assert_eq!(only(&config).1.check.dns.timeout.get(), Duration::from_millis(200));
+    assert_eq!(only(&config).1.check.dns().unwrap().timeout.get(), Duration::from_millis(200));
 }
 
 #[test]
@@ -277,7 +289,7 @@ fn the_digest_is_of_what_is_meant() {
         assert!(!seen.contains(&digest), "{other}");
         seen.push(digest);
     }
-    assert_eq!(good(&pool("", "", "")).digest, "182b4ef4759ef9c9", "the same in every build of this version");
+    assert_eq!(good(&pool("", "", "")).digest, "82be5c396156c8a5", "the same in every build of this version");
 }
 
 #[test]
@@ -291,7 +303,7 @@ fn the_example_is_a_good_file() {
 }
 
 /// Keys in the example's comments that are no defaults, but stand for something that is absent otherwise.
-const NO_DEFAULTS: [&str; 26] = [
+const NO_DEFAULTS: [&str; 33] = [
     "drain_deadline",
     "timeouts",
     "sync",
@@ -318,6 +330,13 @@ const NO_DEFAULTS: [&str; 26] = [
     "client_subnet",
     "padding",
     "probe_source",
+    "fast_interval",
+    "down_interval",
+    "send",
+    "expect",
+    "silence_passes",
+    "command",
+    "exit_codes",
 ];
 
 #[test]
@@ -340,7 +359,7 @@ fn what_the_example_calls_defaults_are_defaults() {
             line.replacen("# ", "", 1)
         })
         .collect();
-    assert_eq!(uncommented, 33, "keys in comments");
+    assert_eq!(uncommented, 35, "keys in comments");
     assert_eq!(good(&text.join("\n")).digest, good(EXAMPLE).digest);
 }
 
@@ -367,7 +386,8 @@ const REFERENCE: &str = include_str!("../../../../../docs/configuration.md");
 fn the_reference_names_every_key() {
     for kind in crate::config::keys::ALL {
         for key in kind.keys.iter().filter(|key| {
-            !["virtual_server", "lvs", "status", "check", "dns", "timeouts", "sync"].contains(*key)
+            !["virtual_server", "lvs", "status", "check", "dns", "tcp", "udp", "exec", "timeouts", "sync"]
+                .contains(*key)
         }) {
             assert!(
                 REFERENCE.lines().any(|line| line.starts_with(&format!("| `{key}` |"))),
@@ -406,7 +426,7 @@ fn every_key_of_a_check_is_read_and_overlaid() {
          transport = \"udp+tcp\"\n";
     let text = pool("", check, "[virtual_server.real_server.check.dns]\nexpect_fit = \"exact\"");
     let config = good(&text.replace("\"resolve.test\"", "\"{rand}.test\""));
-    let dns = &only(&config).1.check.dns;
+    let dns = &only(&config).1.check.dns().unwrap();
     assert_eq!(dns.question.to_string(), "{rand}.test A");
     let ask = &dns.ask;
     assert!(!ask.recursion_desired && ask.checking_disabled && ask.authentic_data && ask.mixed_case);
@@ -425,7 +445,7 @@ fn every_key_of_a_check_is_read_and_overlaid() {
     assert!(dns.tcp_too);
 
     let config = good(&pool("", "expect_empty = \"expected\"\nedns = true", ""));
-    let dns = &only(&config).1.check.dns;
+    let dns = &only(&config).1.check.dns().unwrap();
     assert_eq!((dns.expect.empty, &dns.ask.edns), (Empty::Expected, &Some(Edns::default())));
     for (check, said) in [
         ("expect_match = \"(\"", "expect_match: \"(\" is no regular expression"),
@@ -443,4 +463,56 @@ fn every_key_of_a_check_is_read_and_overlaid() {
         let mistakes = bad(&pool("", check, ""));
         assert!(mistakes.len() == 1 && mistakes[0].contains(said), "{check}: {mistakes:?}");
     }
+}
+
+#[test]
+fn every_key_of_a_rhythm() {
+    let more = "interval = \"4s\"\nfast_interval = \"500ms\"\ndown_interval = \"1m\"\ninitial = \"up\"\ndamping = \"10m\"";
+    let config = good(&pool("", more, ""));
+    let expected = Rhythm {
+        interval: Duration::from_secs(4),
+        fast_interval: Some(Duration::from_millis(500)),
+        down_interval: Some(Duration::from_secs(60)),
+        initial: crate::Verdict::Up,
+        damping: Duration::from_secs(600),
+        ..Rhythm::default()
+    };
+    let check = &only(&config).1.check;
+    // The timeout fits into the shortest interval.
+    assert_eq!((check.rhythm, check.kind.timeout().get()), (expected, Duration::from_millis(500)));
+}
+
+/// A pool with one real server and this check.
+fn checked(check: &str) -> String {
+    format!(
+        "[[virtual_server]]\nname = \"p\"\naddress = \"10.0.0.9\"\nservices = [\"tcp/25\"]\n{check}\n\
+         [[virtual_server.real_server]]\nname = \"a\"\naddress = \"10.0.0.1\""
+    )
+}
+
+#[test]
+fn other_kinds_of_checks() {
+    let config = good(&checked("check.tcp = { expect = \"220 \", send = \"QUIT\\r\\n\", timeout = \"1s\" }"));
+    let check = &only(&config).1.check;
+    assert_eq!(check.target, "10.0.0.1:25".parse().unwrap());
+    let CheckKind::Talk(talk) = &check.kind else { panic!("{check:?}") };
+    assert_eq!(talk.to_string(), "connects over tcp, sends \"QUIT\\r\\n\", expects \"220 \"");
+
+    let config = good(&checked("check.udp = { send = \"x\", silence_passes = true, port = 53 }"));
+    let check = &only(&config).1.check;
+    assert_eq!(check.target, "10.0.0.1:53".parse().unwrap());
+    assert!(
+        matches!(&check.kind, CheckKind::Talk(talk) if talk.silence_passes && talk.transport == Transport::Udp)
+    );
+
+    let config = good(&checked(
+        "check.exec = { command = [\"/c\", \"{address}:{port}\", \"{name}\", \"awk {print}\"], exit_codes = \"plugin\" }",
+    ).replace("{print}", "{ print }"));
+    let CheckKind::Exec(exec) = &only(&config).1.check.kind else { panic!("{config:?}") };
+    assert_eq!(exec.command, ["/c", "10.0.0.1:25", "a", "awk { print }"]);
+
+    // A real server's check of another kind stands alone.
+    let both = checked("check.dns.qname = \"a.test\"") + "\ncheck.tcp.rise = 7";
+    let check = &only(&good(&both)).1.check.clone();
+    assert!(matches!(&check.kind, CheckKind::Talk(_)) && check.rhythm.rise == 7);
 }

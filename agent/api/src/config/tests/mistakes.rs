@@ -108,7 +108,7 @@ fn the_page() {
         ("title = \"a\\nb\"", "title has control characters or several lines; write one line"),
         (
             "port = 1",
-            "port has no place in [status]; it belongs in [[virtual_server.real_server]] or [virtual_server.check.dns]",
+            "port has no place in [status]; it belongs in [[virtual_server.real_server]] or [virtual_server.check.dns] or [virtual_server.check.tcp] or [virtual_server.check.udp]",
         ),
         ("lisden = \"\"", "unknown key \"lisden\"; did you mean \"listen\"?"),
     ] {
@@ -505,5 +505,59 @@ fn the_kernels_daemon_and_timeouts() {
     ] {
         let Mistakes(said) = read(&format!("[lvs]\n{keys}\n{}", pool("", "", ""))).unwrap_err();
         assert_eq!(said.iter().map(|one| one.message.as_str()).collect::<Vec<_>>(), [why], "{keys}");
+    }
+}
+
+#[test]
+fn other_kinds_of_checks() {
+    for (check, why) in [
+        (
+            "{ tcp = {}, udp = { send = \"x\" } }",
+            "this is a second check, the first is at test.toml:5:17; remove one of them",
+        ),
+        (
+            "{ udp = {} }",
+            "send is missing in [virtual_server.check.udp]; write what the server answers to: send = \"ping\"",
+        ),
+        (
+            "{ udp = { send = \"x\", expect = \"y\", silence_passes = true } }",
+            "expect and silence_passes = true don't go together; remove one of them",
+        ),
+        (
+            "{ exec = { command = [] } }",
+            "command is empty; write the program's absolute path and its arguments",
+        ),
+        (
+            "{ exec = { command = [\"check_dig\"] } }",
+            "command begins with \"check_dig\"; write the program's absolute path, there is no shell",
+        ),
+        (
+            "{ exec = { command = [\"/c\", \"{adress}\"] } }",
+            "unknown placeholder \"{adress}\"; there are {address}, {port} and {name}",
+        ),
+        (
+            "{ exec = { command = [\"/c\"], exit_codes = \"plugins\" } }",
+            "unknown exit_codes \"plugins\"; did you mean \"plugin\"?",
+        ),
+        (
+            "{ tcp = { interval = \"1s\", fast_interval = \"2s\" } }",
+            "fast_interval = \"2s\" is longer than interval = \"1s\"; write a shorter one",
+        ),
+        (
+            "{ tcp = { timeout = \"400ms\", fast_interval = \"200ms\" } }",
+            "fast_interval = \"200ms\" is shorter than timeout = \"400ms\"; a probe must end before the next begins",
+        ),
+        (
+            "{ tcp = { interval = \"10s\", down_interval = \"5s\" } }",
+            "down_interval = \"5s\" is shorter than interval = \"10s\"; write a longer one",
+        ),
+        ("{ tcp = { initial = \"upp\" } }", "unknown initial \"upp\"; did you mean \"up\"?"),
+    ] {
+        let text = format!(
+            "[[virtual_server]]\nname = \"p\"\naddress = \"10.0.0.9\"\nservices = [\"tcp/25\"]\ncheck = {check}\n\
+             [[virtual_server.real_server]]\nname = \"a\"\naddress = \"10.0.0.1\""
+        );
+        let mistakes = parse(&[source("test.toml", &text)]).unwrap_err().0;
+        assert_eq!(mistakes.iter().map(|m| m.message.as_str()).collect::<Vec<_>>(), [why], "{check}");
     }
 }

@@ -106,8 +106,8 @@ fn holds(text: &str, result: &Result<Config, Mistakes>) {
                 assert!((1..=pool.real_servers.len()).contains(&(pool.quorum as usize)));
                 assert!(pool.min_serving() <= pool.real_servers.len());
                 for server in &pool.real_servers {
-                    assert!(server.check.dns.timeout.get() <= server.check.rhythm.interval);
-                    assert_eq!(server.check.target.port(), server.check.dns.port);
+                    assert!(server.check.dns().unwrap().timeout.get() <= server.check.rhythm.interval);
+                    assert_eq!(server.check.target.port(), server.check.dns().unwrap().port);
                     assert!(
                         server.check.source.is_none_or(|source| source.is_ipv4() == server.address.is_ipv4())
                     );

@@ -29,6 +29,7 @@ fn health(latency: u64) -> RealServerHealth {
         in_a_row: 1,
         passing: true,
         latency_us: Some(latency),
+        basis: None,
     }
 }
 

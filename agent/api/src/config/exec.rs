@@ -1,0 +1,137 @@
+//! `[virtual_server.check.exec]`: a program says whether a real server works.
+//!
+//! Owns the keys of such a check and the placeholders in its arguments, which are filled in for each real server. It never looks
+//! for the program: a machine that checks a file need not have it.
+
+use std::net::SocketAddr;
+
+use checker_core::ExecCheck;
+use checker_core::exec::ExitCodes;
+
+use super::book::{Book, Place, listed, quoted};
+use super::kinds::Judged;
+use super::rhythm::{self, RawRhythm};
+use super::suggest::nearest;
+use super::table::{At, Given, Table};
+use super::{CheckKind, Service};
+use crate::id::{Name, Protocol};
+
+/// Words of a command, and octets of one word.
+const WORDS_MAX: usize = 64;
+const WORD_MAX: usize = 1_024;
+/// What may stand in a word.
+const PLACEHOLDERS: [&str; 3] = ["{address}", "{port}", "{name}"];
+
+/// A check as far as it was written.
+#[derive(Debug, Clone)]
+pub(super) struct RawExec<'t> {
+    at: Place,
+    command: Given<Vec<At<&'t str>>>,
+    codes: Given<ExitCodes>,
+    rhythm: RawRhythm,
+}
+
+/// Reads the table of such a check.
+pub(super) fn raw<'t>(book: &mut Book<'_>, table: &Table<'t>) -> RawExec<'t> {
+    let example = "command = [\"/usr/lib/nagios/plugins/check_tcp\", \"-H\", \"{address}\"]";
+    let command = table.texts(book, "command", false, example);
+    let codes = table.text(book, "exit_codes", "exit_codes = \"script\"");
+    RawExec {
+        at: table.at,
+        command: command.convert(|words, at| checked(book, words, at)),
+        codes: codes.convert(|text, at| match text {
+            "script" => Some(ExitCodes::Script),
+            "plugin" => Some(ExitCodes::Plugin),
+            other => {
+                let remedy = match nearest(other, ["script", "plugin"]) {
+                    Some(near) => format!("did you mean {near:?}?"),
+                    None => "write \"script\" or \"plugin\"".to_owned(),
+                };
+                book.wrong(at, format!("unknown exit_codes {}; {remedy}", quoted(other)));
+                None
+            }
+        }),
+        rhythm: rhythm::raw(book, table),
+    }
+}
+
+fn checked<'t>(book: &mut Book<'_>, words: Vec<At<&'t str>>, at: Place) -> Option<Vec<At<&'t str>>> {
+    let program = words.first().map_or("", |(word, _)| *word);
+    if !program.starts_with('/') {
+        let message = if program.is_empty() {
+            "command is empty; write the program's absolute path and its arguments".to_owned()
+        } else {
+            format!(
+                "command begins with {}; write the program's absolute path, there is no shell",
+                quoted(program)
+            )
+        };
+        book.wrong(at, message);
+        return None;
+    }
+    if words.len() > WORDS_MAX {
+        book.wrong(at, format!("command has {} words; {WORDS_MAX} are the most", words.len()));
+        return None;
+    }
+    let mut good = true;
+    for (word, at) in &words {
+        if word.len() > WORD_MAX || word.contains('\0') {
+            book.wrong(*at, format!("this word of command is longer than {WORD_MAX} octets or holds a NUL"));
+            good = false;
+        }
+        for placeholder in braces(word).filter(|found| !PLACEHOLDERS.contains(found)) {
+            let known = listed(PLACEHOLDERS);
+            book.wrong(*at, format!("unknown placeholder {}; there are {known}", quoted(placeholder)));
+            good = false;
+        }
+    }
+    good.then_some(words)
+}
+
+/// Words in braces that look like placeholders: `{name}`.
+fn braces(word: &str) -> impl Iterator<Item = &str> {
+    word.match_indices('{').filter_map(|(start, _)| {
+        let rest = word.get(start..)?;
+        let found = rest.get(..=rest.find('}')?)?;
+        let name = found.get(1..found.len() - 1)?;
+        (!name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')).then_some(found)
+    })
+}
+
+impl RawExec<'_> {
+    /// This check, with what it leaves out from `base`.
+    pub(super) fn or_else(self, base: Self) -> Self {
+        Self {
+            at: base.at,
+            command: self.command.or_else(base.command),
+            codes: self.codes.or_else(base.codes),
+            rhythm: self.rhythm.or_else(base.rhythm),
+        }
+    }
+}
+
+/// The check that `raw` makes. `None` when something is wrong, which has been noted.
+pub(super) fn judged(book: &mut Book<'_>, raw: RawExec<'_>, services: Option<&[Service]>) -> Option<Judged> {
+    if matches!(raw.command, Given::Absent) {
+        book.missing(
+            raw.at,
+            "command is missing in [virtual_server.check.exec]; write the program and its arguments: command = [\"/path/to/check\", \"{address}\"]",
+        );
+    }
+    let rhythm_and_timeout = rhythm::judged(book, &raw.rhythm);
+    let codes = raw.codes.or(ExitCodes::default())?;
+    let command = raw.command.good()?.into_iter().map(|(word, _)| word.to_owned()).collect();
+    let (rhythm, timeout) = rhythm_and_timeout?;
+    let protocol = services.and_then(|all| all.first()).map_or(Protocol::Tcp, |service| service.protocol);
+    let check = ExecCheck { command, codes, timeout };
+    Some(Judged { kind: CheckKind::Exec(check), rhythm, port: None, protocol })
+}
+
+/// The check with its placeholders filled in for one real server.
+pub(super) fn filled(check: ExecCheck, target: SocketAddr, name: &Name) -> ExecCheck {
+    let (address, port) = (target.ip().to_string(), target.port().to_string());
+    let fill = |word: String| {
+        word.replace("{address}", &address).replace("{port}", &port).replace("{name}", name.as_str())
+    };
+    ExecCheck { command: check.command.into_iter().map(fill).collect(), ..check }
+}

@@ -1,0 +1,308 @@
+//! Runs checks that are programs.
+//!
+//! Owns the child processes: each is the leader of a process group of its own, so that its time limit ends all that it started. At
+//! most a fixed number run at a time, the others wait, and their time does not run meanwhile. There is no shell; the
+//! environment holds a path and nothing else; output is read to its end and its beginning kept. No child outlives its
+//! probe, however it behaves, and none is left unreaped.
+//!
+//! A child that leaves its group (`setsid`) can't be found again; where the service manager holds the daemon in a control
+//! group it ends with that.
+
+use std::collections::VecDeque;
+use std::io::{self, PipeReader, Read as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use checker_core::exec::{End, ExecCheck, OUTPUT_MAX, judge};
+use checker_core::{Cause, Finding, Time};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+
+use crate::clock;
+use crate::prober::Waker;
+use crate::talk::Ended;
+
+/// Programs at a time, unless told otherwise.
+pub const AT_A_TIME: usize = 64;
+/// Probes that may wait. Beyond that they end at once, Unknown.
+const WAITING_MAX: usize = 100_000;
+/// How long a group has between the request to end and its being killed.
+const GRACE: Duration = Duration::from_millis(200);
+/// How often a child is looked after that says nothing.
+const LOOK: Duration = Duration::from_millis(20);
+/// How late the end of a probe may be noticed. Beyond that this process was stalled, and a time limit proves nothing.
+const LATE_MAX: Duration = Duration::from_millis(250);
+/// Pieces of output that are read before the child is looked after again.
+const READS_MAX: usize = 64;
+/// The stack of a thread that looks after a child.
+const STACK: usize = 192 << 10;
+/// Where programs are looked for by those that we start.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+#[derive(Debug)]
+struct Job {
+    token: u64,
+    check: Arc<ExecCheck>,
+}
+
+/// What the threads share.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Job>,
+    running: usize,
+}
+
+#[derive(Debug)]
+struct Shared {
+    queue: Mutex<Queue>,
+    stop: AtomicBool,
+    waker: Waker,
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs programs as checks. When it is dropped all of them are killed.
+#[derive(Debug)]
+pub struct ExecRunner {
+    at_a_time: usize,
+    shared: Arc<Shared>,
+    tell: Sender<Ended>,
+    ended: Receiver<Ended>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl ExecRunner {
+    /// A runner with nothing to do. `waker` is used when a program has ended.
+    #[must_use]
+    pub fn new(at_a_time: usize, waker: Waker) -> Self {
+        let (tell, ended) = channel();
+        let shared = Shared { queue: Mutex::default(), stop: AtomicBool::new(false), waker };
+        Self { at_a_time: at_a_time.max(1), shared: Arc::new(shared), tell, ended, threads: Vec::new() }
+    }
+
+    /// Starts a program now, or as soon as there is room for it.
+    pub fn start(&mut self, token: u64, check: &Arc<ExecCheck>) {
+        let job = Job { token, check: Arc::clone(check) };
+        let mut queue = self.shared.queue();
+        if queue.running >= self.at_a_time {
+            if queue.waiting.len() < WAITING_MAX {
+                queue.waiting.push_back(job);
+            } else {
+                drop(queue);
+                self.refuse(&job, "too many programs wait for their turn");
+            }
+            return;
+        }
+        queue.running += 1;
+        drop(queue);
+        self.threads.retain(|thread| !thread.is_finished());
+        let (shared, tell) = (Arc::clone(&self.shared), self.tell.clone());
+        let (token, check) = (job.token, Arc::clone(&job.check));
+        let work = move || serve(job, &shared, &tell);
+        match std::thread::Builder::new().name("exec".to_owned()).stack_size(STACK).spawn(work) {
+            Ok(thread) => self.threads.push(thread),
+            Err(error) => {
+                self.shared.queue().running -= 1;
+                self.refuse(&Job { token, check }, &format!("no thread to look after it: {error}"));
+            }
+        }
+    }
+
+    /// The next probe that is over.
+    pub fn next_ended(&mut self) -> Option<Ended> {
+        self.ended.try_recv().ok()
+    }
+
+    /// How many programs run now, and how many wait.
+    #[must_use]
+    pub fn load(&self) -> (usize, usize) {
+        let queue = self.shared.queue();
+        (queue.running, queue.waiting.len())
+    }
+
+    fn refuse(&self, job: &Job, why: &str) {
+        let finding = judge(&job.check, &End::NotStarted(why.to_owned()), &[], Duration::ZERO);
+        // The receiver is ours.
+        let _ = self.tell.send(Ended { token: job.token, started: clock::now(), finding });
+    }
+}
+
+impl Drop for ExecRunner {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        self.shared.queue().waiting.clear();
+        for thread in self.threads.drain(..) {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+/// Runs one job after another until none waits.
+fn serve(first: Job, shared: &Shared, tell: &Sender<Ended>) {
+    let mut next = Some(first);
+    while let Some(job) = next.take() {
+        let started = clock::now();
+        let finding = run(&job.check, started, &shared.stop);
+        // Whoever listened is gone when this fails.
+        let _ = tell.send(Ended { token: job.token, started, finding });
+        shared.waker.wake();
+        let mut queue = shared.queue();
+        next = queue.waiting.pop_front();
+        if next.is_none() {
+            queue.running -= 1;
+        }
+    }
+}
+
+/// Runs one program to its end and says what that means.
+fn run(check: &ExecCheck, started: Time, stop: &AtomicBool) -> Finding {
+    let mut output = Vec::new();
+    let (end, late) = match spawn(check) {
+        Ok((child, reader)) => look_after(child, reader, started + check.timeout.get(), stop, &mut output),
+        Err(error) => (End::NotStarted(remedy(&error)), Duration::ZERO),
+    };
+    if end == End::TimedOut && late > LATE_MAX {
+        let detail = format!("the end of the probe was noticed {} ms late", late.as_millis());
+        return Finding::failed(Cause::LateTimer, detail);
+    }
+    judge(check, &end, &output, clock::now().since(started))
+}
+
+fn remedy(error: &io::Error) -> String {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENOENT) => "it, or what its first line names, is not there".to_owned(),
+        Some(Errno::EACCES) => {
+            "it is not executable for this user, or lies in a folder that is not".to_owned()
+        }
+        Some(Errno::ENOEXEC) => "it is no program; a script begins with a line such as #!/bin/sh".to_owned(),
+        Some(Errno::ETXTBSY) => "it is being written".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn spawn(check: &ExecCheck) -> io::Result<(Child, PipeReader)> {
+    let mut words = check.command.iter();
+    let program = words.next().ok_or_else(|| io::Error::other("no program is named"))?;
+    let (reader, writer) = io::pipe()?;
+    let flags = OFlag::from_bits_truncate(fcntl(&reader, FcntlArg::F_GETFL)?) | OFlag::O_NONBLOCK;
+    fcntl(&reader, FcntlArg::F_SETFL(flags))?;
+    let child = Command::new(program)
+        .args(words)
+        .env_clear()
+        .env("PATH", PATH)
+        .env("LANG", "C.UTF-8")
+        .current_dir("/")
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone()?)
+        .stderr(writer)
+        .spawn()?;
+    Ok((child, reader))
+}
+
+/// Waits for the end of a child, by itself or by us, kills what is left of its group, and reaps it. Says how late after
+/// its time limit it was looked at.
+fn look_after(
+    mut child: Child,
+    mut reader: PipeReader,
+    deadline: Time,
+    stop: &AtomicBool,
+    output: &mut Vec<u8>,
+) -> (End, Duration) {
+    let group = Pid::from_raw(child.id().cast_signed());
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).ok();
+    let watched =
+        epoll.as_ref().is_some_and(|e| e.add(&reader, EpollEvent::new(EpollFlags::EPOLLIN, 0)).is_ok());
+    let mut open = watched;
+    let mut pause = Duration::from_millis(1);
+    let mut killed: Option<(Time, Duration)> = None;
+    let mut firm = false;
+    while !has_ended(group) {
+        let now = clock::now();
+        let stopping = stop.load(Ordering::Relaxed);
+        if killed.is_none() && (now >= deadline || stopping) {
+            // The whole group is asked first; what it does not heed is taken below.
+            let _ = killpg(group, Signal::SIGTERM);
+            killed = Some((now, now.since(deadline)));
+            pause = Duration::from_millis(1);
+        }
+        if let Some((at, _)) = killed
+            && !firm
+            && (now.since(at) >= GRACE || stopping)
+        {
+            let _ = killpg(group, Signal::SIGKILL);
+            firm = true;
+        }
+        let left = deadline.since(now);
+        let wait = if killed.is_none() { LOOK.min(left.max(Duration::from_millis(1))) } else { pause };
+        match (&epoll, open) {
+            (Some(epoll), true) => {
+                let mut events = [EpollEvent::empty()];
+                let ms = u16::try_from(wait.as_millis()).unwrap_or(u16::MAX).max(1);
+                let ready = epoll.wait(&mut events, EpollTimeout::from(ms)).unwrap_or(0) > 0;
+                if ready && !drain(&mut reader, output) {
+                    // It is about to end, most likely.
+                    open = false;
+                    let _ = epoll.delete(&reader);
+                }
+            }
+            _ => {
+                std::thread::sleep(wait.min(pause));
+                pause = (pause * 2).min(LOOK);
+            }
+        }
+    }
+    drain(&mut reader, output);
+    // The leader is not reaped yet, so the group's number is still its own.
+    let _ = killpg(group, Signal::SIGKILL);
+    let status = child.wait();
+    if let Some((_, late)) = killed {
+        return (End::TimedOut, late);
+    }
+    let end = match status {
+        Ok(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => End::Exited(code),
+            (None, Some(signal)) => End::Signalled(signal),
+            (None, None) => End::NotStarted("its end is not known".to_owned()),
+        },
+        Err(error) => End::NotStarted(format!("its end is not known: {error}")),
+    };
+    (end, Duration::ZERO)
+}
+
+/// Whether the leader of the group has ended. It stays a zombie until it is reaped, so that its number is not given
+/// to another.
+fn has_ended(leader: Pid) -> bool {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    !matches!(waitid(Id::Pid(leader), flags), Ok(WaitStatus::StillAlive) | Err(Errno::EINTR))
+}
+
+/// Reads what there is, keeping the beginning. Says whether more may come.
+fn drain(reader: &mut PipeReader, output: &mut Vec<u8>) -> bool {
+    let mut buffer = [0; 4_096];
+    for _ in 0..READS_MAX {
+        match reader.read(&mut buffer) {
+            Ok(0) => return false,
+            Ok(length) => {
+                let room = OUTPUT_MAX.saturating_sub(output.len());
+                output.extend(buffer.iter().take(length.min(room)));
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+    true
+}
