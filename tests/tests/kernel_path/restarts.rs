@@ -180,7 +180,9 @@ fn killed_at_ejection(bed: &mut Bed) -> Result<()> {
     for number in [0, 1, 2] {
         let (name, real) = (format!("dns{}", number + 1), bed.address(number)?);
         let killed = bed.server(number)?.0.kill()?;
-        wait_for(&format!("{name} is out of the table"), SOON, || Ok(witness.left(killed, VIP.into(), real)))?;
+        wait_for(&format!("{name} is out of the table"), SOON, || {
+            Ok(witness.left(killed, VIP.into(), real))
+        })?;
         let limit = Duration::from_secs(1) + bed.stalls.worst();
         wait_for(&format!("the state file knows that {name} is down"), limit, || {
             let state: Value = serde_json::from_slice(&fs::read(bed.holdfast.state())?)?;
