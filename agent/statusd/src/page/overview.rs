@@ -78,10 +78,17 @@ fn meaning(view: &View) -> &'static str {
 fn judgement(html: &mut Html, view: &View) {
     html.raw("<section class=\"hero ").text(view.status.as_str());
     html.raw("\" id=\"judgement\" data-live aria-labelledby=\"h-judgement\"><h1 id=\"h-judgement\">");
-    html.raw(word(view.status))
-        .raw("</h1><p class=\"lead\">")
-        .raw(meaning(view))
-        .raw("</p><dl class=\"sums\">");
+    html.raw(word(view.status)).raw("</h1><p class=\"lead\">").raw(meaning(view)).raw("</p>");
+    if !view.virtual_servers.is_empty() {
+        sums(html, view);
+    }
+    parts::reasons(html, &view.reasons, REASONS);
+    html.raw("</section>");
+}
+
+/// Figures over everything.
+fn sums(html: &mut Html, view: &View) {
+    html.raw("<dl class=\"sums\">");
     let sum = |count: fn(&VirtualServerView) -> usize| view.virtual_servers.iter().map(count).sum::<usize>();
     let (serving, total) = (sum(|pool| pool.serving), sum(|pool| pool.total));
     let servers = || view.virtual_servers.iter().flat_map(|pool| &pool.real_servers);
@@ -101,8 +108,6 @@ fn judgement(html: &mut Html, view: &View) {
         html.raw("<div><dt>").raw(what).raw("</dt><dd>").text(count).raw("</dd></div>");
     }
     html.raw("</dl>");
-    parts::reasons(html, &view.reasons, REASONS);
-    html.raw("</section>");
 }
 
 /// One virtual server with those of its real servers that stand out, or with all of them.

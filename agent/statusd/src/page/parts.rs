@@ -13,16 +13,19 @@ use crate::html::Html;
 /// The most of a text from elsewhere that a row shows, in bytes.
 const BRIEF: usize = 180;
 
-/// A moment. The script shows how long ago it was; without it the moment itself is shown.
+/// A moment.
 pub fn moment(html: &mut Html, at: Timestamp, attributes: &'static str) {
-    let plain = at.strftime("%Y-%m-%d %H:%M:%S");
-    html.raw("<time ").raw(attributes).raw("datetime=\"").text(at.strftime("%Y-%m-%dT%H:%M:%SZ"));
-    html.raw("\">").text(plain).raw(" UTC</time>");
+    time(html, at, attributes, "");
 }
 
-/// A moment as an age.
-pub fn age(html: &mut Html, at: Timestamp) {
-    moment(html, at, "data-age ");
+/// Since when. The script shows how long that is; without it the moment itself is shown.
+pub fn since(html: &mut Html, at: Timestamp) {
+    time(html, at, "data-age ", "since ");
+}
+
+fn time(html: &mut Html, at: Timestamp, attributes: &'static str, before: &'static str) {
+    html.raw("<time ").raw(attributes).raw("datetime=\"").text(at.strftime("%Y-%m-%dT%H:%M:%SZ"));
+    html.raw("\">").raw(before).text(at.strftime("%Y-%m-%d %H:%M:%S")).raw(" UTC</time>");
 }
 
 /// The judgement as a small sign with its word.
@@ -125,27 +128,21 @@ pub fn row(html: &mut Html, pool: &VirtualServerView, server: &RealServerView, h
     }
     html.raw("</th><td>");
     verdict(html, server);
-    if let Some(since) = server.since {
+    if let Some(at) = server.since {
         html.raw(" ");
-        age(html, since);
+        since(html, at);
     }
     why(html, server);
     html.raw("</td><td class=\"n\">").text(weight(server)).raw("</td>");
-    match connections(server) {
-        Some((active, inactive)) => {
-            html.raw("<td class=\"n\">")
-                .text(active)
-                .raw("</td><td class=\"n\">")
-                .text(inactive)
-                .raw("</td>");
-        }
-        None => {
-            html.raw("<td class=\"n\">–</td><td class=\"n\">–</td>");
-        }
+    let (active, inactive) = match connections(server) {
+        Some((active, inactive)) => (grouped(active), grouped(inactive)),
+        None => ("–".to_owned(), "–".to_owned()),
+    };
+    let latency = server.latency_us.map_or_else(|| "–".to_owned(), latency);
+    for figure in [active, inactive, latency] {
+        html.raw("<td class=\"n\">").text(figure).raw("</td>");
     }
-    html.raw("<td class=\"n\">")
-        .text(server.latency_us.map_or_else(|| "–".to_owned(), latency))
-        .raw("</td><td>");
+    html.raw("<td>");
     let id = RealServerId { virtual_server: pool.name.clone(), real_server: server.name.clone() };
     spark::small(html, &history.of(&id));
     html.raw("</td></tr>");

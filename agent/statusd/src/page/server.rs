@@ -31,9 +31,9 @@ pub fn real_server(app: &App, id: &RealServerId) -> Response {
             .text(&pool.name);
         html.raw("</a></p><h1 id=\"h-server\">").text(&server.name).raw("</h1><p class=\"big\">");
         parts::verdict(html, server);
-        if let Some(since) = server.since {
-            html.raw(" since ");
-            parts::age(html, since);
+        if let Some(at) = server.since {
+            html.raw(" ");
+            parts::since(html, at);
         }
         html.raw("</p>");
         facts(html, server);
@@ -59,7 +59,7 @@ fn facts(html: &mut Html, server: &RealServerView) {
         fact(html, "Cause", cause);
     }
     if !server.detail.is_empty() {
-        fact(html, "What was seen", &server.detail);
+        html.raw("<div class=\"full\"><dt>What was seen</dt><dd>").text(&server.detail).raw("</dd></div>");
     }
     if let Some(known) = &server.last_known {
         let cause = known.cause.as_deref().map_or_else(String::new, |cause| format!(": {cause}"));
