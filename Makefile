@@ -21,13 +21,18 @@ help: ## this list
 
 # Crate by crate: built together, a daemon would get the features that only another one asked for.
 build: ## the release binaries, into target/release
-	@for crate in $(COMMANDS) $(DAEMONS); do $(CARGO) build --release --locked -p $$crate || exit; done
+	@for crate in $(filter-out dnscheck,$(COMMANDS) $(DAEMONS)); do $(CARGO) build --release --locked -p $$crate || exit; done
+	@# Run thousands of times an hour, it is linked so that starting it costs least: nothing to look up, nothing to move.
+	@$(CARGO) rustc --release --locked -p dnscheck -- -C target-feature=+crt-static -C relocation-model=static
 
 test: ## every check and test; ends with "N passed, N failed"
 	@tests/check.sh
 
 demo: ## the main job on real name servers, in the test kernel (KEEP=1: with a shell in it at the end)
 	@KEEP="$(KEEP)" tests/demo.sh
+
+bench: build ## the cost of one dnscheck and of one probe beside other tools
+	@tests/bench.sh
 
 audit: ## known advisories, licences, sources (needs cargo-deny and its advisory database)
 	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: $(CARGO) install --locked cargo-deny" >&2; exit 1; }
@@ -47,6 +52,9 @@ install: ## into DESTDIR (default: this machine); builds first where there is a 
 	  [ -e "$$page" ] || continue; \
 	  install -D -m 644 "$$page" "$(MANDIR)/man$${page##*.}/$${page##*/}" || exit; \
 	done
+	install -D -m 644 etc/completions/dnscheck.bash "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/dnscheck"
+	install -D -m 644 etc/completions/_dnscheck "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_dnscheck"
+	install -D -m 644 etc/completions/dnscheck.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/dnscheck.fish"
 	install -m 644 README.md LICENSE-MIT LICENSE-APACHE docs/*.md etc/holdfast.toml "$(DOCDIR)"
 	install -d "$(DESTDIR)$(SYSCONFDIR)/holdfast"
 	@if [ -e "$(DESTDIR)$(SYSCONFDIR)/holdfast/holdfast.toml" ]; then \
@@ -56,4 +64,4 @@ install: ## into DESTDIR (default: this machine); builds first where there is a 
 	  install -m 640 etc/holdfast.toml "$(DESTDIR)$(SYSCONFDIR)/holdfast/holdfast.toml"; \
 	fi
 
-.PHONY: help build test demo audit install
+.PHONY: help build test demo bench audit install

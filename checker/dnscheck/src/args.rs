@@ -46,7 +46,7 @@ pub(crate) struct Args {
 #[derive(Debug, Group)]
 pub(crate) struct ServerArgs {
     /// IPv4 or IPv6 address (fe80::1%eth0); repeatable
-    #[arg(long, value_name = "ADDRESS", required_unless_present_any = ["servers_file", "generate"])]
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "servers_file")]
     pub(crate) server: Vec<String>,
     /// One address per line, # comments; - for stdin
     #[arg(long, value_name = "FILE")]
@@ -80,8 +80,8 @@ impl ServerArgs {
 #[derive(Debug, Group)]
 pub(crate) struct QuestionArgs {
     /// Name; may hold {rand}, {epoch}, {server}
-    #[arg(long, value_name = "NAME", required_unless_present = "generate")]
-    pub(crate) qname: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    pub(crate) qname: String,
     /// A, AAAA, TYPE65280, … [default: A or SOA]
     #[arg(long, value_name = "TYPE")]
     pub(crate) qtype: Option<RecordType>,
@@ -267,9 +267,6 @@ pub(crate) struct OutputArgs {
     /// Exit with the weight plus 2 (misc_dynamic)
     #[arg(long, value_name = "W[:W]", value_parser = weight)]
     pub(crate) weight: Option<Weight>,
-    /// Print the man page or a shell's completions
-    #[arg(long, value_name = "WHAT", hide = true)]
-    pub(crate) generate: Option<String>,
 }
 
 /// What to print.

@@ -200,8 +200,7 @@ fn server(args: &ServerArgs, address: &str) -> Result<Server, String> {
 }
 
 fn question(args: &QuestionArgs, default: RecordType) -> Result<Question, String> {
-    let name = args.qname.as_deref().ok_or("--qname: say which name to ask for")?;
-    Question::parse(name, args.qtype.unwrap_or(default), args.qclass.unwrap_or(Class::IN)).map_err(|error| {
+    Question::parse(&args.qname, args.qtype.unwrap_or(default), args.qclass.unwrap_or(Class::IN)).map_err(|error| {
         match error {
             checker_core::dns::QuestionError::Template(error) => format!("--qname: {error}"),
             checker_core::dns::QuestionError::Check(error) => format!("--qtype: {error}"),

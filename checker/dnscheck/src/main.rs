@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 
 mod args;
+#[cfg(test)]
+mod generated;
 mod job;
 mod report;
 mod run;
@@ -40,12 +42,6 @@ fn check() -> u8 {
             return if error.use_stderr() { complaint(plugin_is_meant()) } else { 0 };
         }
     };
-    if let Some(what) = &args.output.generate {
-        return match report::generate(what) {
-            Ok(()) => 0,
-            Err(error) => complain(&error, false),
-        };
-    }
     let plugin = args.output.format() == Format::Plugin;
     let job = match Job::try_from(args) {
         Ok(job) => job,

@@ -3,7 +3,6 @@
 //! Owns what is printed when, and the figures over several rounds. The formats have a module each. It never decides whether
 //! a server is up.
 
-mod generate;
 mod json;
 mod plugin;
 mod prometheus;
@@ -18,8 +17,6 @@ use checker_core::dns::{DnsCheck, Need, Outcome};
 use crate::args::Format;
 use crate::job::Job;
 use crate::run::{Round, Seen};
-
-pub(crate) use generate::generate;
 
 /// Latencies that are kept of one server for percentiles.
 const LATENCIES_MAX: usize = 100_000;
