@@ -39,7 +39,7 @@ audit: ## known advisories, licences, sources (needs cargo-deny and its advisory
 	cargo-deny --locked check
 
 install: ## into DESTDIR (default: this machine); builds first where there is a cargo
-	@if [ -x "$(CARGO)" ]; then $(MAKE) --no-print-directory build; fi
+	@if command -v "$(CARGO)" >/dev/null; then $(MAKE) --no-print-directory build; fi
 	install -d "$(BINDIR)" "$(LIBEXECDIR)" "$(DOCDIR)" "$(LIBDIR)"/{systemd/system,sysusers.d,tmpfiles.d,sysctl.d,modules-load.d}
 	install -m 755 $(COMMANDS:%=$(TARGET)/release/%) "$(BINDIR)"
 	install -m 755 $(DAEMONS:%=$(TARGET)/release/%) "$(LIBEXECDIR)"
