@@ -45,6 +45,8 @@ impl Args {
 pub enum Command {
     /// Show virtual servers, real servers, the kernel's table and the daemons
     Status(Status),
+    /// Say why a real server is in or out, since when, and what would change it
+    Explain(Explain),
     /// Check a configuration without touching anything
     CheckConfig(CheckConfig),
     /// Send a real server no new work
@@ -74,6 +76,26 @@ pub struct Status {
     /// Show it again at every change, until interrupted
     #[arg(long)]
     pub watch: bool,
+    /// The state file to read when the agent does not answer
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_STATE)]
+    pub state: PathBuf,
+}
+
+/// `holdfast explain`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 it is up and in the kernel's table; 1 it is not, or it is not known; 2 wrong command line."
+)]
+pub struct Explain {
+    /// The real server: dns1 (in every virtual server that has it) or resolver/dns1
+    #[arg(value_name = "TARGET")]
+    pub target: Target,
+    /// Only in this virtual server
+    #[arg(long, value_name = "NAME")]
+    pub virtual_server: Option<Name>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
     /// The state file to read when the agent does not answer
     #[arg(long, value_name = "FILE", default_value = DEFAULT_STATE)]
     pub state: PathBuf,
@@ -228,6 +250,8 @@ mod tests {
             "holdfast|status|resolver/dns1|--json|--watch",
             "holdfast|--socket|/tmp/a|status",
             "holdfast|status|--socket|/tmp/a",
+            "holdfast|explain|dns1",
+            "holdfast|explain|resolver/dns1|--json",
             "holdfast|check-config|--config|x.toml|--json",
             "holdfast|drain|dns1|--why|kernel update|--for|2h",
             "holdfast|drain|dns1|--for|1d 12h|--force",

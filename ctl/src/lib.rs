@@ -10,6 +10,7 @@ mod agent;
 pub mod args;
 mod check_config;
 mod drain;
+mod explain;
 mod output;
 mod run;
 mod status;
@@ -48,6 +49,7 @@ pub fn execute(args: Args) -> anyhow::Result<Outcome> {
     let socket = args.socket();
     match args.command {
         Command::Status(status) => status::execute(&socket, &status),
+        Command::Explain(explain) => explain::execute(&socket, &explain),
         Command::CheckConfig(check) => check_config::execute(&check),
         Command::Drain(drain) => drain::drain(&socket, &drain),
         Command::Undrain(undrain) => drain::undrain(&socket, &undrain),

@@ -232,6 +232,7 @@ impl Pool {
         Verdict::ALL.map(|verdict| self.servers().filter(|(_, s)| s.verdict() == verdict).count())
     }
 
+    #[cfg(test)]
     /// How many servers there are, and how many of them failed their latest probe.
     pub(crate) fn failing(&self) -> (usize, usize) {
         (self.places.len(), self.failing)

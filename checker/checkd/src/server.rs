@@ -42,7 +42,7 @@ impl Plan {
             down: down_interval.unwrap_or(interval),
         };
         let kind = match &check.kind {
-            CheckKind::Dns(dns) => Kind::Dns(Arc::new(dns.clone())),
+            CheckKind::Dns(dns) => Kind::Dns(Arc::new(dns.as_ref().clone())),
             CheckKind::Talk(talk) => Kind::Talk(Arc::new(talk.clone())),
             CheckKind::Exec(exec) => Kind::Exec(Arc::new(exec.clone())),
         };

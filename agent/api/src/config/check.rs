@@ -163,7 +163,7 @@ pub(super) fn judged(book: &mut Book<'_>, raw: RawCheck<'_>, services: Option<&[
         Transport::Udp => Protocol::Udp,
         Transport::Tcp => Protocol::Tcp,
     };
-    Some(Judged { kind: CheckKind::Dns(dns), rhythm, port, protocol })
+    Some(Judged { kind: CheckKind::Dns(Box::new(dns)), rhythm, port, protocol })
 }
 
 /// A word in the syntax of `checker_core`; of the common ones the nearest is proposed when it is none.

@@ -17,7 +17,7 @@ use crate::id::Protocol;
 /// A check as far as it was written: any key may still come from the virtual server.
 #[derive(Debug, Clone)]
 pub(super) enum RawCheck<'t> {
-    Dns(dns::RawCheck<'t>),
+    Dns(Box<dns::RawCheck<'t>>),
     Talk(Transport, RawTalk<'t>),
     Exec(RawExec<'t>),
 }
@@ -67,7 +67,7 @@ pub(super) fn raw<'t>(book: &mut Book<'_>, owner: &Table<'t>) -> Given<RawCheck<
             }
         },
     };
-    let read = dns.convert(|table, _| Some(RawCheck::Dns(dns::raw_dns(book, &table))));
+    let read = dns.convert(|table, _| Some(RawCheck::Dns(Box::new(dns::raw_dns(book, &table)))));
     take(book, read);
     let read = tcp.convert(|table, _| Some(RawCheck::Talk(Transport::Tcp, talk::raw(book, &table))));
     take(book, read);
@@ -89,7 +89,7 @@ pub(super) fn merged<'t>(own: Given<RawCheck<'t>>, base: &Given<RawCheck<'t>>) -
         (own, base) => return own.or_else(base.clone()),
     };
     let merged = match (own, base) {
-        (RawCheck::Dns(own), RawCheck::Dns(base)) => RawCheck::Dns(dns::merged(own, base)),
+        (RawCheck::Dns(own), RawCheck::Dns(base)) => RawCheck::Dns(Box::new(dns::merged(*own, *base))),
         (RawCheck::Talk(over, own), RawCheck::Talk(same, base)) if over == same => {
             RawCheck::Talk(over, own.or_else(base))
         }
@@ -102,7 +102,7 @@ pub(super) fn merged<'t>(own: Given<RawCheck<'t>>, base: &Given<RawCheck<'t>>) -
 /// The check that `raw` makes, for a pool with these services. `None` when something is wrong, which has been noted.
 pub(super) fn judged(book: &mut Book<'_>, raw: RawCheck<'_>, services: Option<&[Service]>) -> Option<Judged> {
     match raw {
-        RawCheck::Dns(raw) => dns::judged(book, raw, services),
+        RawCheck::Dns(raw) => dns::judged(book, *raw, services),
         RawCheck::Talk(transport, raw) => talk::judged(book, raw, transport),
         RawCheck::Exec(raw) => exec::judged(book, raw, services),
     }

@@ -334,7 +334,7 @@ impl Check {
 #[derive(Debug, Clone, PartialEq)]
 pub enum CheckKind {
     /// `check.dns`.
-    Dns(DnsCheck),
+    Dns(Box<DnsCheck>),
     /// `check.tcp` and `check.udp`.
     Talk(TalkCheck),
     /// `check.exec`, with its placeholders filled in.

@@ -7,8 +7,6 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 
-use checker_core::dns::DnsCheck;
-
 use super::address::{Purpose, address, family};
 use super::book::{Book, Place};
 use super::exec;
@@ -211,7 +209,10 @@ fn real_server<'t>(
     };
     let target = (ip, check_port).into();
     let kind = match kind {
-        CheckKind::Dns(dns) => CheckKind::Dns(DnsCheck { port: check_port, ..dns }),
+        CheckKind::Dns(mut dns) => {
+            dns.port = check_port;
+            CheckKind::Dns(dns)
+        }
         CheckKind::Exec(exec) => CheckKind::Exec(exec::filled(exec, target, &name)),
         CheckKind::Talk(talk) => CheckKind::Talk(talk),
     };

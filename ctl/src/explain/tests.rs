@@ -1,0 +1,173 @@
+use agent_api::RealServerId;
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+use super::*;
+
+fn now() -> Timestamp {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+/// A state with one server, in the table with weight 100 where `inside`.
+fn state(health: serde_json::Value, inside: bool) -> State {
+    let destinations =
+        if inside { json!({ "10.0.0.1:53": { "real_server": "a", "weight": 100 } }) } else { json!({}) };
+    let mut state = State::new("boot".into(), now());
+    state.checkd = serde_json::from_value(json!({
+        "connected": true, "heard_at": now(), "items": { "p/a": health }
+    }))
+    .unwrap();
+    state.lvsd = serde_json::from_value(json!({
+        "connected": true, "heard_at": now(),
+        "head": { "kernel": { "status": "present", "version": "1.2.1" } },
+        "items": { "udp/10.9.9.9:53": {
+            "virtual_server": "p", "scheduler": "wrr", "quorum": 1, "destinations": destinations
+        } }
+    }))
+    .unwrap();
+    state
+}
+
+fn health(verdict: &str, cause: Option<&str>, basis: serde_json::Value) -> serde_json::Value {
+    let mut all = json!({
+        "settled": verdict, "away": 0, "toward": verdict, "silent": 0,
+        "check": "asks for resolve.test A over udp, expects NOERROR",
+        "rise": 2, "fall": 3, "interval_ms": 2000, "timeout_ms": 500
+    });
+    for (key, value) in basis.as_object().unwrap() {
+        all[key] = value.clone();
+    }
+    json!({
+        "verdict": verdict, "since": "2026-11-20T11:55:00Z", "address": "10.0.0.1:53", "cause": cause,
+        "detail": if cause.is_some() { "seen\u{1b}[2J" } else { "" }, "in_a_row": 3,
+        "passing": cause.is_none(), "basis": all
+    })
+}
+
+fn text(state: &State) -> String {
+    let view = View::of(state, now());
+    let target = agent_api::DrainTarget { virtual_server: None, real_server: "a".parse().unwrap() };
+    let style = Style { width: 500, height: None, colours: false, zone: TimeZone::UTC };
+    let all = explanations(state, &view, &target);
+    assert_eq!(all.len(), 1);
+    let text = render(&all[0], &style);
+    assert!(text.chars().all(|c| c == '\n' || !crate::text::is_unsafe(c)), "{text:?}");
+    text
+}
+
+/// Every line is in the text.
+fn says(state: &State, lines: &[&str]) {
+    let text = text(state);
+    for line in lines {
+        assert!(text.contains(line), "{line}\nis not in\n{text}");
+    }
+}
+
+#[test]
+fn a_server_that_is_well() {
+    let runs = json!([{
+        "verdict": "up", "count": 150, "since": "2026-11-20T11:55:00Z", "until": "2026-11-20T12:00:00Z",
+        "latency_us": 310, "fastest_us": 290, "slowest_us": 1200,
+        "reply": "NOERROR aa rd, 1 answer, 62 octets over udp"
+    }]);
+    says(
+        &state(health("up", None, json!({ "runs": runs })), true),
+        &[
+            "p/a  is in: up for 5m",
+            "it is up since 2026-11-20 11:55:00 UTC (5m ago)",
+            "3 failures more in a row take it down",
+            "asks for resolve.test A over udp, expects NOERROR at 10.0.0.1:53",
+            "at present every 2000 ms, each probe for at most 500 ms; rise = 2, fall = 3",
+            "udp/10.9.9.9:53 goes to 10.0.0.1:53 with weight 100",
+            "11-20 11:55:00 to 11-20 12:00:00: passed 150 times; 0.29 ms to 1.20 ms; NOERROR aa rd, 1 answer",
+        ],
+    );
+}
+
+#[test]
+fn a_server_that_is_about_to_fall() {
+    says(
+        &state(health("up", None, json!({ "away": 2, "toward": "down" })), true),
+        &[
+            "2 failures in a row speak for down; fall = 3 of them make it so",
+            "1 failure more in a row take it down",
+        ],
+    );
+}
+
+#[test]
+fn a_server_that_is_down_and_coming_back() {
+    let basis = json!({ "away": 1, "toward": "up", "rise": 4, "falls": 1 });
+    says(
+        &state(health("down", Some("dns_servfail"), basis), false),
+        &[
+            "p/a  is out: down for 5m",
+            "cause dns_servfail: seen\\u{1b}[2J",
+            "The server answered SERVFAIL",
+            "1 pass speaks for up; rise = 4 of them make it so",
+            "it fell again soon after its return 1 time",
+            "3 passed probes in a row bring it up",
+        ],
+    );
+}
+
+#[test]
+fn trouble_at_our_own_end() {
+    says(
+        &state(health("unknown", Some("no_socket"), json!({ "settled": "down", "silent": 3 })), false),
+        &[
+            "its latest 3 probes could not be run, which says nothing about it: down is what was settled before",
+            "unknown is not down: the kernel's table is held as it is",
+            "one probe that can be run shows it as down again",
+        ],
+    );
+}
+
+#[test]
+fn old_news() {
+    let mut old = state(health("up", None, json!({})), true);
+    old.checkd.heard_at = Some("2026-11-20T11:50:00Z".parse().unwrap());
+    says(
+        &old,
+        &[
+            "checkd was last heard 10m ago, so its verdict counts as unknown",
+            "it was up since",
+            "checkd reports again",
+        ],
+    );
+}
+
+#[test]
+fn drained_and_kept() {
+    let mut drained = state(health("up", None, json!({})), true);
+    drained.orders = serde_json::from_value(json!({ "drains": [{
+        "real_server": "a", "who": "root (alice)", "why": "kernel update", "since": "2026-11-20T11:00:00Z",
+        "until": "2026-11-20T13:00:00Z"
+    }] }))
+    .unwrap();
+    says(
+        &drained,
+        &[
+            "p/a  is in: drained by root (alice)",
+            "root (alice) drained a 1h ago (kernel update), for 1h more",
+            "holdfast undrain a ends the drain; otherwise it ends by itself",
+        ],
+    );
+    let mut kept = state(health("down", Some("dns_timeout"), json!({})), true);
+    for service in kept.lvsd.items.values_mut() {
+        service.fail_open = true;
+    }
+    says(&kept, &["p/a  is in: down, but min_serving keeps it", "p fails open", "this one among them"]);
+}
+
+#[test]
+fn a_daemon_that_tells_less_is_explained_as_far_as_it_goes() {
+    let mut plain = state(health("down", Some("dns_timeout"), json!({})), false);
+    let id: RealServerId = "p/a".parse().unwrap();
+    plain.checkd.items.get_mut(&id).unwrap().basis = None;
+    says(&plain, &["p/a  is out: down for 5m", "failures in a row: 3 or more"]);
+    plain.checkd.items.clear();
+    let view = View::of(&plain, now());
+    let target = agent_api::DrainTarget { virtual_server: None, real_server: "a".parse().unwrap() };
+    assert!(explanations(&plain, &view, &target).is_empty());
+}
