@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         .flatten()
         .copied()
         .collect();
-    harness::main(&cases, 900, || Bed::build(&MAKES))
+    harness::main(&cases, 1800, || Bed::build(&MAKES))
 }
 
 const OWN: &[Case] = &[
