@@ -14,7 +14,7 @@ MANDIR := $(DESTDIR)$(PREFIX)/share/man
 DOCDIR := $(DESTDIR)$(PREFIX)/share/doc/holdfast
 
 COMMANDS := holdfast dnscheck
-DAEMONS := agentd checkd lvsd
+DAEMONS := agentd checkd lvsd statusd
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -27,6 +27,9 @@ build: ## the release binaries, into target/release
 
 test: ## every check and test; ends with "N passed, N failed"
 	@tests/check.sh
+
+test-browser: ## the status page in a real browser (installs Debian's chromium); pictures in target/browser
+	@tests/browser.sh
 
 demo: ## the main job on real name servers, in the test kernel (KEEP=1: with a shell in it at the end)
 	@KEEP="$(KEEP)" tests/demo.sh
@@ -56,6 +59,8 @@ install: ## into DESTDIR (default: this machine); builds first where there is a 
 	install -D -m 644 etc/completions/_dnscheck "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_dnscheck"
 	install -D -m 644 etc/completions/dnscheck.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/dnscheck.fish"
 	install -m 644 README.md LICENSE-MIT LICENSE-APACHE docs/*.md etc/holdfast.toml "$(DOCDIR)"
+	install -d "$(DOCDIR)/prometheus"
+	install -m 644 etc/prometheus/* "$(DOCDIR)/prometheus"
 	install -d "$(DESTDIR)$(SYSCONFDIR)/holdfast"
 	@if [ -e "$(DESTDIR)$(SYSCONFDIR)/holdfast/holdfast.toml" ]; then \
 	  echo "kept: $(DESTDIR)$(SYSCONFDIR)/holdfast/holdfast.toml"; \
@@ -64,4 +69,4 @@ install: ## into DESTDIR (default: this machine); builds first where there is a 
 	  install -m 640 etc/holdfast.toml "$(DESTDIR)$(SYSCONFDIR)/holdfast/holdfast.toml"; \
 	fi
 
-.PHONY: help build test demo bench audit install
+.PHONY: help build test test-browser demo bench audit install

@@ -41,6 +41,7 @@ done
 exposure holdfast-agentd.service 15
 exposure holdfast-checkd.service 15
 exposure holdfast-lvsd.service 20
+exposure holdfast-statusd.service 15
 echo
 [ $FAILED = 0 ] && word=ok || word=FAILED
 echo "test result: $word. $PASSED passed; $FAILED failed"

@@ -1,5 +1,7 @@
 //! The JSON, held to its own description: every field that is sent is described, everything described is sent.
 
+#![cfg(test)]
+
 mod world;
 
 use std::collections::BTreeSet;

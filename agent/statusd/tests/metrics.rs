@@ -1,16 +1,21 @@
 //! The metrics, read by a strict parser of OpenMetrics 1.0.0 that this test owns.
 
+#![cfg(test)]
+
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use world::{World, states, until};
 
+/// Labels and their values, in order.
+type Labels = Vec<(String, String)>;
+
 /// One sample: its name, its labels in order, its value.
 #[derive(Debug, Clone, PartialEq)]
 struct Sample {
     name: String,
-    labels: Vec<(String, String)>,
+    labels: Labels,
     value: f64,
 }
 
@@ -28,9 +33,9 @@ fn is_name(text: &str) -> bool {
 }
 
 /// Reads `{a="b",…}`; returns the labels and what follows.
-fn labels(text: &str) -> Result<(Vec<(String, String)>, &str), String> {
+fn labels(text: &str) -> Result<(Labels, &str), String> {
     let Some(mut rest) = text.strip_prefix('{') else { return Ok((Vec::new(), text)) };
-    let mut labels: Vec<(String, String)> = Vec::new();
+    let mut labels = Labels::new();
     loop {
         let (name, after) = rest.split_once("=\"").ok_or("no label")?;
         let mut value = String::new();

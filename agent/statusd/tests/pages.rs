@@ -1,5 +1,7 @@
 //! The pages as a browser gets them: complete, small, strict, and harmless whatever the texts hold.
 
+#![cfg(test)]
+
 mod world;
 
 use std::collections::{BTreeSet, VecDeque};

@@ -63,27 +63,32 @@ pub struct World {
 }
 
 impl World {
-    /// A `statusd` that shows `state`.
-    pub fn of(state: State) -> Self {
+    /// A `statusd` that shows `state` and may open so many descriptors.
+    pub fn with_descriptors(state: State, limit: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let agent = Agent::start(&folder.path().join("agent.sock"), state);
-        let world = Self::start(folder, Some(agent));
+        let world = Self::start(folder, Some(agent), limit);
         until("ready", || world.get("/readyz").status == 200);
         world
     }
 
-    /// A `statusd` without an agent.
-    pub fn alone(folder: tempfile::TempDir) -> Self {
-        Self::start(folder, None)
+    /// A `statusd` that shows `state`.
+    pub fn of(state: State) -> Self {
+        Self::with_descriptors(state, 4_096)
     }
 
-    fn start(folder: tempfile::TempDir, agent: Option<Agent>) -> Self {
+    /// A `statusd` without an agent.
+    pub fn alone(folder: tempfile::TempDir) -> Self {
+        Self::start(folder, None, 4_096)
+    }
+
+    fn start(folder: tempfile::TempDir, agent: Option<Agent>, descriptors: u64) -> Self {
         // Somebody else may take the port first: then another one.
         for _ in 0..5 {
             let address = free_address();
             std::fs::write(folder.path().join("holdfast.toml"), config(address, "Test <b>cluster</b>"))
                 .unwrap();
-            let mut statusd = Process(command(folder.path()).spawn().unwrap());
+            let mut statusd = Process(limited(folder.path(), descriptors).spawn().unwrap());
             let deadline = Instant::now() + LONG;
             while Instant::now() < deadline && statusd.0.try_wait().unwrap().is_none() {
                 if http::try_get(address, "/healthz").is_ok_and(|answer| answer.status == 200) {
@@ -124,6 +129,15 @@ impl World {
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
+}
+
+/// The same with a limit of descriptors.
+fn limited(folder: &Path, descriptors: u64) -> Command {
+    let plain = command(folder);
+    let mut command = Command::new("prlimit");
+    command.arg(format!("--nofile={descriptors}")).arg(plain.get_program()).args(plain.get_args());
+    command.env_remove("NOTIFY_SOCKET").stdin(Stdio::null()).stderr(Stdio::null());
+    command
 }
 
 /// `statusd` with everything in `folder`.
