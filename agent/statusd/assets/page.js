@@ -94,6 +94,8 @@
       const answer = await fetch(location.href, { cache: 'no-store' });
       if (answer.ok || answer.status === 404) {
         merge(new DOMParser().parseFromString(await answer.text(), 'text/html'));
+      } else {
+        setTimeout(soon, 1000);
       }
     } catch {
       // The stream says that nobody answers.

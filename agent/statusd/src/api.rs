@@ -7,14 +7,13 @@ use std::sync::Arc;
 use agent_api::{Event, RealServerId};
 use agent_core::view::{RealServerView, VirtualServerView};
 use axum::body::Bytes;
-use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::app::{App, Snapshot};
 use crate::history::{STEP, Sample};
-use crate::reply::{json, json_bytes};
+use crate::reply::{JSON, json_bytes, large};
 
 /// How many events are sent at most.
 const EVENTS: usize = 1_000;
@@ -81,16 +80,16 @@ pub fn real_server(app: &Arc<App>, id: &RealServerId) -> Option<Response> {
         })
         .collect();
     let events: Vec<&Event> = events_of(&snapshot, id).collect();
-    Some(json(
-        StatusCode::OK,
-        &json!({
+    let make = || {
+        json_bytes(&json!({
             "generated_at": snapshot.view.generated_at,
             "virtual_server": pool.name,
             "real_server": server,
             "latencies": { "step_seconds": STEP.as_secs(), "microseconds": samples },
             "events": events,
-        }),
-    ))
+        }))
+    };
+    Some(large(app, JSON, make))
 }
 
 /// The events that concern one real server, oldest first.

@@ -17,6 +17,8 @@ use crate::history::History;
 
 /// Answers that grow with the cluster: so many may be under way at a time.
 pub const LARGE_AT_ONCE: usize = 16;
+/// Pages that are made for one client alone: so many may be under way at a time.
+pub const PAGES_AT_ONCE: usize = 256;
 
 /// All that is shown, as of one moment.
 #[derive(Debug)]
@@ -80,6 +82,8 @@ pub struct App {
     pub figures: Figures,
     /// A permit per large answer.
     pub large: Arc<Semaphore>,
+    /// A permit per page that is made for one client alone.
+    pub pages: Arc<Semaphore>,
     /// When this process started.
     pub started_at: Timestamp,
 }
@@ -92,6 +96,7 @@ impl App {
             history: Mutex::default(),
             figures: Figures::default(),
             large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
+            pages: Arc::new(Semaphore::new(PAGES_AT_ONCE)),
             started_at: Timestamp::now(),
         }
     }

@@ -15,13 +15,15 @@ use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
 use serde::Serialize;
 use serde_json::json;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::App;
 use crate::html::Html;
 
 /// Content type of the metrics.
 pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Content type of a page.
+pub const HTML: &str = "text/html; charset=utf-8";
 /// Content type of JSON.
 pub const JSON: &str = "application/json";
 
@@ -30,9 +32,13 @@ const PIECE: usize = 32 << 10;
 /// How long a large answer may take to be read.
 const LARGE_TIME: Duration = Duration::from_secs(60);
 
-/// A page.
-pub fn page(status: StatusCode, html: Html) -> Response {
-    (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], html.into_bytes()).into_response()
+/// A page that is made for one client alone. `make` is called only when there is room for it.
+pub fn page(app: &App, status: StatusCode, make: impl FnOnce() -> Html) -> Response {
+    let mut answer = rationed(app, &app.pages, HTML, || make().into_bytes());
+    if answer.status() == StatusCode::OK {
+        *answer.status_mut() = status;
+    }
+    answer
 }
 
 /// Bytes of a content type.
@@ -61,12 +67,22 @@ pub fn refusal(status: StatusCode, error: &str) -> Response {
 }
 
 /// Something that grows with the cluster. `make` is called only when there is room for it.
-pub fn large(app: &Arc<App>, content_type: &'static str, make: impl FnOnce() -> Bytes) -> Response {
-    let Ok(permit) = Arc::clone(&app.large).try_acquire_owned() else {
+pub fn large(app: &App, content_type: &'static str, make: impl FnOnce() -> Bytes) -> Response {
+    rationed(app, &app.large, content_type, make)
+}
+
+/// An answer for which there must be a permit until it is read.
+fn rationed(
+    app: &App,
+    permits: &Arc<Semaphore>,
+    content_type: &'static str,
+    make: impl FnOnce() -> Bytes,
+) -> Response {
+    let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
         app.figures.refused.fetch_add(1, Ordering::Relaxed);
         let mut answer = refusal(
             StatusCode::SERVICE_UNAVAILABLE,
-            "too many large answers are under way; ask again in a second",
+            "too many answers like this are under way; ask again in a second",
         );
         answer.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
         return answer;

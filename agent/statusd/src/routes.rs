@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::app::App;
-use crate::reply::{JSON, OPEN_METRICS, bytes, large, refusal};
+use crate::reply::{HTML, JSON, OPEN_METRICS, bytes, large, refusal};
 use crate::{api, assets, metrics, page, stream};
 
 type Shared = State<Arc<App>>;
@@ -68,7 +68,7 @@ async fn not_found(State(app): Shared, uri: Uri) -> Response {
 async fn overview(State(app): Shared) -> Response {
     let snapshot = app.snapshot();
     let html = snapshot.rendered.overview.get_or_init(|| page::overview(&app, &snapshot).into_bytes());
-    bytes("text/html; charset=utf-8", html.clone())
+    bytes(HTML, html.clone())
 }
 
 async fn events(State(app): Shared, RawQuery(query): RawQuery) -> Response {

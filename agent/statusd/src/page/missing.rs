@@ -12,9 +12,10 @@ use crate::reply::page;
 /// Says that there is no such thing.
 pub fn missing(app: &App, what: &'static str) -> Response {
     let snapshot = app.snapshot();
-    let html = frame(app, &snapshot, Place::Elsewhere, "Not found", |html| {
-        html.raw("<section class=\"card\"><h1>Not found</h1><p>").raw(what);
-        html.raw("</p><p><a href=\"/\">Back to the overview</a></p></section>");
-    });
-    page(StatusCode::NOT_FOUND, html)
+    page(app, StatusCode::NOT_FOUND, || {
+        frame(app, &snapshot, Place::Elsewhere, "Not found", |html| {
+            html.raw("<section class=\"card\"><h1>Not found</h1><p>").raw(what);
+            html.raw("</p><p><a href=\"/\">Back to the overview</a></p></section>");
+        })
+    })
 }

@@ -252,23 +252,24 @@ pub fn virtual_servers(app: &App, number: u64) -> Response {
     let pools = &snapshot.view.virtual_servers;
     let pages = pools.len().div_ceil(LISTED).max(1);
     let number = usize::try_from(number).unwrap_or(pages).clamp(1, pages);
-    let html = frame(app, &snapshot, Place::Elsewhere, "Virtual servers", |html| {
-        html.raw(
-            "<section class=\"card\" id=\"list\" data-live aria-labelledby=\"h-list\"><h1 id=\"h-list\">",
-        );
-        html.raw("Virtual servers</h1><ul class=\"plant\">");
-        for pool in pools.iter().skip((number - 1) * LISTED).take(LISTED) {
-            html.raw("<li><a href=\"/virtual-servers/")
-                .text(&pool.name)
-                .raw("\">")
-                .text(&pool.name)
-                .raw("</a> ");
-            parts::level(html, pool.status);
-            html.raw(" ").text(pool.serving).raw(" of ").text(pool.total).raw(" serving</li>");
-        }
-        html.raw("</ul>");
-        parts::pager(html, "/virtual-servers", number, pages, "");
-        html.raw("</section>");
-    });
-    page(StatusCode::OK, html)
+    page(app, StatusCode::OK, || {
+        frame(app, &snapshot, Place::Elsewhere, "Virtual servers", |html| {
+            html.raw(
+                "<section class=\"card\" id=\"list\" data-live aria-labelledby=\"h-list\"><h1 id=\"h-list\">",
+            );
+            html.raw("Virtual servers</h1><ul class=\"plant\">");
+            for pool in pools.iter().skip((number - 1) * LISTED).take(LISTED) {
+                html.raw("<li><a href=\"/virtual-servers/")
+                    .text(&pool.name)
+                    .raw("\">")
+                    .text(&pool.name)
+                    .raw("</a> ");
+                parts::level(html, pool.status);
+                html.raw(" ").text(pool.serving).raw(" of ").text(pool.total).raw(" serving</li>");
+            }
+            html.raw("</ul>");
+            parts::pager(html, "/virtual-servers", number, pages, "");
+            html.raw("</section>");
+        })
+    })
 }

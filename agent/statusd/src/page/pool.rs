@@ -29,33 +29,34 @@ pub fn virtual_server(app: &App, name: &Name, number: u64, filter: &str) -> Resp
     let pages = servers.len().div_ceil(SHOWN).max(1);
     let number = usize::try_from(number).unwrap_or(pages).clamp(1, pages);
     let history = app.history();
-    let html = frame(app, &snapshot, Place::Elsewhere, pool.name.as_str(), |html| {
-        html.raw("<section class=\"card pool\" id=\"pool\" data-live aria-labelledby=\"h-vs-")
-            .text(&pool.name);
-        html.raw("\">");
-        overview::head(html, pool, false);
-        let concerns: Vec<_> = view
-            .reasons
-            .iter()
-            .filter(|reason| reason.virtual_server.as_ref().is_none_or(|name| *name == pool.name))
-            .cloned()
-            .collect();
-        parts::reasons(html, &concerns, 6);
-        html.raw("</section>");
-        html.raw("<form class=\"filter\" role=\"search\"><label for=\"name\">Name contains</label><input id=\"name\" name=\"name\" value=\"");
-        html.text(&filter).raw("\" maxlength=\"63\"><button>Filter</button></form>");
-        html.raw("<section class=\"card\" id=\"servers\" data-live aria-label=\"Real servers\">");
-        if servers.is_empty() {
-            html.raw("<p class=\"none\">No real server has such a name.</p>");
-        } else {
-            parts::table_head(html, pool);
-            for server in servers.iter().skip((number - 1) * SHOWN).take(SHOWN) {
-                parts::row(html, pool, server, &history);
+    page(app, StatusCode::OK, || {
+        frame(app, &snapshot, Place::Elsewhere, pool.name.as_str(), |html| {
+            html.raw("<section class=\"card pool\" id=\"pool\" data-live aria-labelledby=\"h-vs-")
+                .text(&pool.name);
+            html.raw("\">");
+            overview::head(html, pool, false);
+            let concerns: Vec<_> = view
+                .reasons
+                .iter()
+                .filter(|reason| reason.virtual_server.as_ref().is_none_or(|name| *name == pool.name))
+                .cloned()
+                .collect();
+            parts::reasons(html, &concerns, 6);
+            html.raw("</section>");
+            html.raw("<form class=\"filter\" role=\"search\"><label for=\"name\">Name contains</label><input id=\"name\" name=\"name\" value=\"");
+            html.text(&filter).raw("\" maxlength=\"63\"><button>Filter</button></form>");
+            html.raw("<section class=\"card\" id=\"servers\" data-live aria-label=\"Real servers\">");
+            if servers.is_empty() {
+                html.raw("<p class=\"none\">No real server has such a name.</p>");
+            } else {
+                parts::table_head(html, pool);
+                for server in servers.iter().skip((number - 1) * SHOWN).take(SHOWN) {
+                    parts::row(html, pool, server, &history);
+                }
+                html.raw("</tbody></table>");
             }
-            html.raw("</tbody></table>");
-        }
-        parts::pager(html, &format!("/virtual-servers/{}", pool.name), number, pages, &filter);
-        html.raw("</section>");
-    });
-    page(StatusCode::OK, html)
+            parts::pager(html, &format!("/virtual-servers/{}", pool.name), number, pages, &filter);
+            html.raw("</section>");
+        })
+    })
 }

@@ -23,31 +23,34 @@ pub fn real_server(app: &App, id: &RealServerId) -> Response {
         return missing(app, "There is no real server of that name.");
     };
     let samples = app.history().of(id);
-    let html = frame(app, &snapshot, Place::Elsewhere, &id.to_string(), |html| {
-        html.raw("<section class=\"card\" id=\"verdict\" data-live aria-labelledby=\"h-server\">");
-        html.raw("<p class=\"crumbs\"><a href=\"/virtual-servers/")
-            .text(&pool.name)
-            .raw("\">")
-            .text(&pool.name);
-        html.raw("</a></p><h1 id=\"h-server\">").text(&server.name).raw("</h1><p class=\"big\">");
-        parts::verdict(html, server);
-        if let Some(at) = server.since {
-            html.raw(" ");
-            parts::since(html, at);
-        }
-        html.raw("</p>");
-        facts(html, server);
-        html.raw("</section><section class=\"card\" id=\"latency\" data-live aria-labelledby=\"h-latency\">");
-        html.raw("<h2 id=\"h-latency\">Latency over ten minutes</h2>");
-        spark::large(html, &samples);
-        html.raw("</section>");
-        table(html, server);
-        commands(html, id);
-        html.raw("<section class=\"card\" id=\"events\" data-live aria-labelledby=\"h-events\"><h2 id=\"h-events\">Events</h2>");
-        parts::timeline(html, api::events_of(&snapshot, id).rev().take(EVENTS));
-        html.raw("</section>");
-    });
-    page(StatusCode::OK, html)
+    page(app, StatusCode::OK, || {
+        frame(app, &snapshot, Place::Elsewhere, &id.to_string(), |html| {
+            html.raw("<section class=\"card\" id=\"verdict\" data-live aria-labelledby=\"h-server\">");
+            html.raw("<p class=\"crumbs\"><a href=\"/virtual-servers/")
+                .text(&pool.name)
+                .raw("\">")
+                .text(&pool.name);
+            html.raw("</a></p><h1 id=\"h-server\">").text(&server.name).raw("</h1><p class=\"big\">");
+            parts::verdict(html, server);
+            if let Some(at) = server.since {
+                html.raw(" ");
+                parts::since(html, at);
+            }
+            html.raw("</p>");
+            facts(html, server);
+            html.raw(
+                "</section><section class=\"card\" id=\"latency\" data-live aria-labelledby=\"h-latency\">",
+            );
+            html.raw("<h2 id=\"h-latency\">Latency over ten minutes</h2>");
+            spark::large(html, &samples);
+            html.raw("</section>");
+            table(html, server);
+            commands(html, id);
+            html.raw("<section class=\"card\" id=\"events\" data-live aria-labelledby=\"h-events\"><h2 id=\"h-events\">Events</h2>");
+            parts::timeline(html, api::events_of(&snapshot, id).rev().take(EVENTS));
+            html.raw("</section>");
+        })
+    })
 }
 
 fn facts(html: &mut Html, server: &RealServerView) {
