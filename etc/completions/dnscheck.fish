@@ -1,4 +1,4 @@
-complete -c dnscheck -l server -d 'IPv4 or IPv6 address (fe80::1%eth0); repeatable' -r
+complete -c dnscheck -l server -d 'Address (fe80::1%eth0, 10.0.0.1#5353); repeatable' -r
 complete -c dnscheck -l servers-file -d 'One address per line, # comments; - for stdin' -r -F
 complete -c dnscheck -l need-servers -d 'Servers that must pass: all, any, 2, …' -r
 complete -c dnscheck -s p -l port -d 'Port of the servers [default: 53]' -r

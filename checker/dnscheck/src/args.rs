@@ -45,7 +45,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Group)]
 pub(crate) struct ServerArgs {
-    /// IPv4 or IPv6 address (fe80::1%eth0); repeatable
+    /// Address (fe80::1%eth0, 10.0.0.1#5353); repeatable
     #[arg(long, value_name = "ADDRESS", required_unless_present = "servers_file")]
     pub(crate) server: Vec<String>,
     /// One address per line, # comments; - for stdin

@@ -162,8 +162,9 @@ fn servers(args: &ServerArgs) -> Result<Vec<Server>, String> {
     if let Some(path) = &args.servers_file {
         let text = listed(path).map_err(|error| format!("--servers-file: {}: {error}", path.display()))?;
         for (n, line) in text.lines().enumerate() {
-            let address = line.split('#').next().unwrap_or_default().trim();
-            if !address.is_empty() {
+            // A # within a word is before a port.
+            let address = line.split([' ', '\t']).find(|word| !word.is_empty()).unwrap_or_default();
+            if !address.is_empty() && !address.starts_with('#') {
                 let server = server(args, address)
                     .map_err(|error| format!("--servers-file: {}:{}: {error}", path.display(), n + 1))?;
                 servers.push(server);
@@ -188,10 +189,19 @@ fn listed(path: &Path) -> std::io::Result<String> {
 }
 
 fn server(args: &ServerArgs, address: &str) -> Result<Server, String> {
-    let server = parse_server(address, args.port()).map_err(|error| format!("--server: {error}"))?;
+    let (address, port) = match address.split_once('#') {
+        Some((address, port)) => (
+            address,
+            port.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
+                format!("--server: {port:?} is no port: write a number from 1 to 65535 behind the #")
+            })?,
+        ),
+        None => (address, args.port()),
+    };
+    let server = parse_server(address, port).map_err(|error| format!("--server: {error}"))?;
     let target = Target::new(server, args.source).map_err(|error| format!("--source: {error}"))?;
     let marks = Marks { interface: args.interface, mark: args.mark, dscp: args.dscp };
-    let shown = match (args.port(), address.contains(':')) {
+    let shown = match (port, address.contains(':')) {
         (DnsCheck::PORT, _) => address.to_owned(),
         (port, true) => format!("[{address}]:{port}"),
         (port, false) => format!("{address}:{port}"),
@@ -200,12 +210,12 @@ fn server(args: &ServerArgs, address: &str) -> Result<Server, String> {
 }
 
 fn question(args: &QuestionArgs, default: RecordType) -> Result<Question, String> {
-    Question::parse(&args.qname, args.qtype.unwrap_or(default), args.qclass.unwrap_or(Class::IN)).map_err(|error| {
-        match error {
+    Question::parse(&args.qname, args.qtype.unwrap_or(default), args.qclass.unwrap_or(Class::IN)).map_err(
+        |error| match error {
             checker_core::dns::QuestionError::Template(error) => format!("--qname: {error}"),
             checker_core::dns::QuestionError::Check(error) => format!("--qtype: {error}"),
-        }
-    })
+        },
+    )
 }
 
 /// Reads `NAME [CLASS] [TYPE] [RCODE,…]`.
