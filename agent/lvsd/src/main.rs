@@ -1,21 +1,12 @@
-//! `lvsd`: keeps the kernel's IPVS table as the facts demand.
-//!
-//! Owns the table and nothing else. It reads verdicts and orders from the agent, compares the whole table with what they
-//! ask for once a second and whenever they change, and writes the difference. It never flushes, never obeys a command, and
-//! leaves the table as it is when it ends.
+//! The command line of `lvsd`; what it does is in the library beside it.
 
 #![forbid(unsafe_code)]
-
-mod daemon;
-mod kernel;
-mod reconcile;
-mod report;
-mod settings;
 
 use std::process::ExitCode;
 
 use agent_daemon::{Common, DEFAULT_STATE};
 use clap::Parser;
+use lvsd::daemon;
 
 /// Keeps the kernel's IPVS table as the configuration and the verdicts of the checks demand.
 #[derive(Debug, Parser)]

@@ -1,0 +1,158 @@
+//! What clients lose when one of three UDP servers is drained or dies, by forwarding method and by how they choose ports.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use holdfast_tests::asker::{Asker, Plan};
+use holdfast_tests::bed::{Bed, SOON, Timing};
+use holdfast_tests::harness::{Case, note};
+use holdfast_tests::holdfast::Daemon;
+use holdfast_tests::network::{CLIENT, DIRECTOR, VIP};
+use holdfast_tests::patience::wait_for;
+
+/// Queries a second.
+const RATE: u32 = 500;
+
+pub(crate) const CASES: &[Case] = &[
+    Case { name: "direct_a_drain_loses_no_query_and_a_death_only_until_it_is_found", run: direct },
+    Case { name: "tunnel_a_drain_loses_no_query_and_a_death_only_until_it_is_found", run: tunnel },
+    Case { name: "nat_a_drain_loses_no_query_and_a_death_only_until_it_is_found", run: nat },
+    Case { name: "wrong_settings_are_told_and_set_where_that_is_asked_for", run: settings },
+];
+
+fn direct(bed: &mut Bed) -> Result<()> {
+    hygiene(bed, "direct")
+}
+
+fn tunnel(bed: &mut Bed) -> Result<()> {
+    for server in &bed.network.servers {
+        let _ = server.output("ip", &["link", "add", "name", "tunl0", "type", "ipip"]);
+        server.output("ip", &["link", "set", "tunl0", "up"])?;
+        server.set(&[("net/ipv4/conf/tunl0/rp_filter", "0"), ("net/ipv4/conf/all/rp_filter", "0")])?;
+    }
+    hygiene(bed, "tunnel")
+}
+
+fn nat(bed: &mut Bed) -> Result<()> {
+    bed.network.director.set(&[("net/ipv4/ip_forward", "1")])?;
+    // It switches these on again where it is switched on itself.
+    bed.network
+        .director
+        .set(&[("net/ipv4/conf/all/send_redirects", "0"), ("net/ipv4/conf/eth0/send_redirects", "0")])?;
+    let (client, director) = (CLIENT.to_string(), DIRECTOR.to_string());
+    for server in &bed.network.servers {
+        server.output("ip", &["route", "replace", &format!("{client}/32"), "via", &director])?;
+    }
+    let done = hygiene(bed, "nat");
+    for server in &bed.network.servers {
+        server.output("ip", &["route", "del", &format!("{client}/32")])?;
+    }
+    done
+}
+
+fn hygiene(bed: &mut Bed, method: &str) -> Result<()> {
+    for same_port in [true, false] {
+        bed.reset()?;
+        let text = bed.config(&Timing::QUICK, "", "").replace("\"direct\"", &format!("{method:?}"));
+        bed.holdfast.write_config(&text)?;
+        bed.holdfast.start_all(&bed.network.director, &Daemon::ALL)?;
+        bed.settled()?;
+        let ports = if same_port { "fixed port" } else { "fresh ports" };
+        let asker = ask(bed, same_port)?;
+        wait(&asker, RATE as usize)?;
+
+        // Who has the client is drained in turn, so that a fixed port must move.
+        let begin = Instant::now();
+        for number in 0..bed.servers.len() {
+            let name = format!("dns{}", number + 1);
+            let real = bed.address(number)?;
+            bed.holdfast.obeyed(&["drain", &name])?;
+            bed.table_when("its flows are gone", SOON, |table| table.weights(VIP.into(), real) == [0])?;
+            wait(&asker, RATE as usize / 2)?;
+            bed.holdfast.obeyed(&["undrain", &name])?;
+            bed.table_when("it is back", SOON, |table| table.weights(VIP.into(), real) == [100, 100])?;
+        }
+        wait(&asker, RATE as usize / 4)?;
+        let drained = asker.tally(begin, Instant::now());
+        note(&format!(
+            "{method}, {ports}: three drained in turn: {} of {} queries lost, slowest {:.0} ms",
+            drained.bad(),
+            drained.sent,
+            drained.slowest.as_secs_f64() * 1e3
+        ));
+        ensure!(drained.bad() == 0, "{} of {} queries were lost by a drain", drained.bad(), drained.sent);
+
+        // Every server dies in turn, so that the fixed port is hit.
+        let promised = Timing::QUICK.out_within();
+        let mut worst = 0;
+        for number in 0..bed.servers.len() {
+            let real = bed.address(number)?;
+            let died = bed.server(number)?.0.kill()?;
+            let out =
+                bed.table_when("the dead server is out", SOON, |table| table.lacks(VIP.into(), real))?;
+            // From now on nobody is lost: that is what deletion is for.
+            wait(&asker, RATE as usize)?;
+            let settled = out + Duration::from_millis(100);
+            let after = asker.tally(settled, Instant::now());
+            let lost = asker.tally(died, settled).bad();
+            worst = worst.max(lost);
+            ensure!(
+                after.bad() == 0,
+                "{} of {} queries were lost after the ejection",
+                after.bad(),
+                after.sent
+            );
+            ensure!(
+                out - died <= promised + bed.stalls.take_worst(),
+                "it was out only after {:?}",
+                out - died
+            );
+            bed.mend(number)?;
+            bed.table_when("it is back", SOON, |table| table.weights(VIP.into(), real) == [100, 100])?;
+        }
+        note(&format!(
+            "{method}, {ports}: each killed in turn: at most {worst} queries lost, none after the ejection"
+        ));
+        asker.finish()?;
+    }
+    Ok(())
+}
+
+fn ask(bed: &Bed, same_port: bool) -> Result<Asker> {
+    let plan = Plan { same_port, ..Plan::new(SocketAddr::from((VIP, 53)), RATE) };
+    Asker::start(&bed.network.client, plan)
+}
+
+/// Until that many more queries were sent and none waits that was sent before.
+fn wait(asker: &Asker, count: usize) -> Result<()> {
+    let from = Instant::now();
+    wait_for("queries with outcomes", SOON, || {
+        let tally = asker.tally(from, Instant::now());
+        Ok((tally.sent >= count && tally.sent - tally.waiting >= count).then_some(()))
+    })
+}
+
+/// With `check` a wrong setting is told and stays; with `set` it is put right, also when somebody changes it later.
+fn settings(bed: &mut Bed) -> Result<()> {
+    let name = "net/ipv4/vs/expire_nodest_conn";
+    let value = |bed: &Bed| bed.network.director.output("sysctl", &["-n", "net.ipv4.vs.expire_nodest_conn"]);
+    bed.network.director.set(&[(name, "0")])?;
+    bed.start_holdfast(&Timing::QUICK)?;
+    bed.holdfast.status_when("the setting is told", SOON, |status| {
+        status.short().contains("expire_nodest_conn is 0")
+    })?;
+    ensure!(value(bed)?.trim() == "0", "it was set without being asked for");
+    let text = bed.config(&Timing::QUICK, "lvs = { sysctls = \"set\", timeouts = { udp = \"7s\" } }", "");
+    bed.holdfast.write_config(&text)?;
+    bed.holdfast.signal(Daemon::Lvsd, nix::sys::signal::Signal::SIGHUP)?;
+    for _ in 0..2 {
+        wait_for("the setting is set", SOON, || Ok((value(bed)?.trim() == "1").then_some(())))?;
+        bed.network.director.set(&[(name, "0")])?;
+    }
+    wait_for("the setting is set again", SOON, || Ok((value(bed)?.trim() == "1").then_some(())))?;
+    let timeouts = bed.network.director.output("ipvsadm", &["-L", "--timeout"])?;
+    ensure!(timeouts.trim().ends_with(" 7"), "the timeouts are {timeouts}");
+    bed.network.director.set(&[(name, "1")])?;
+    bed.network.director.output("ipvsadm", &["--set", "0", "0", "300"]).map(drop)
+}

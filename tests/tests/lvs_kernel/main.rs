@@ -1,0 +1,18 @@
+//! IPVS in the test kernel: what clients lose when a server dies or is drained, and whether the table always converges.
+
+mod flows;
+mod random;
+
+use std::process::ExitCode;
+
+use holdfast_tests::bed::Bed;
+use holdfast_tests::harness::{self, Case};
+use holdfast_tests::name_server::Make;
+
+/// The real servers: three of the quickest to start.
+const MAKES: [Make; 3] = [Make::Nsd, Make::Nsd, Make::Nsd];
+
+fn main() -> ExitCode {
+    let cases: Vec<Case> = [flows::CASES, random::CASES].into_iter().flatten().copied().collect();
+    harness::main(&cases, 900, || Bed::build(&MAKES))
+}
