@@ -40,7 +40,7 @@ impl Difference {
 
 /// The edits that make `wanted` of `actual`, and remove the services in `surplus`. Empty when nothing differs.
 ///
-/// Within a service additions come first, then changes, then removals, so that it is never empty on the way
+/// Within a service additions come first, then changes (those to weight 0 last), then removals, so that it is never empty on the way
 /// from one full state to another. Services that go, go last. Services that send clients where they should not go come before
 /// all others; of one with very many edits only the ejections do, if somebody is left to serve.
 #[must_use]
@@ -102,7 +102,11 @@ fn change(key: &ServiceKey, wanted: &ServiceEntry, actual: &ServiceEntry, edits:
         let there = actual.destinations.get(target)?;
         (want != there).then_some(Edit::SetDestination { service: *key, destination: *want })
     });
-    edits.extend(kept);
+    // Who comes to serve before who stops: a service may live by one of them alone.
+    let (silenced, serving): (Vec<_>, Vec<_>) = kept.partition(
+        |edit| matches!(edit, Edit::SetDestination { destination, .. } if destination.weight == Weight::ZERO),
+    );
+    edits.extend(serving.into_iter().chain(silenced));
     let gone = actual.destinations.keys().filter(|target| !wanted.destinations.contains_key(target));
     edits.extend(gone.map(|target| Edit::RemoveDestination { service: *key, destination: *target }));
 }

@@ -124,6 +124,8 @@ struct Story {
     now: Timestamp,
     crashes: usize,
     meddled: usize,
+    /// Whether others changed the table since it was last read.
+    disturbed: bool,
 }
 
 /// A configuration of so many pools, each as the dice fall.
@@ -191,6 +193,7 @@ impl Story {
             now: START,
             crashes: 0,
             meddled: 0,
+            disturbed: false,
         })
     }
 
@@ -239,6 +242,10 @@ impl Story {
         let heard = Heard { checks: Some(&self.checks), orders: Some(&self.orders), flows_move: true };
         let now = self.now;
         if hasty {
+            // Who is usable by the same memory that the ejections are made by; what others did meanwhile is the pass's.
+            let memory = self.kernel.inner.read()?.table();
+            let usable = serving(&self.reconciler.plan(heard, &memory, now).0.wanted);
+            self.kernel.usable = if self.disturbed { BTreeSet::new() } else { usable };
             let ejections = self.reconciler.ejections(heard, now);
             self.reconciler.hasten(&mut self.kernel, ejections)?;
         }
@@ -246,6 +253,7 @@ impl Story {
         let actual = before.table();
         let planned = self.reconciler.plan(heard, &actual, now);
         self.kernel.usable = serving(&planned.0.wanted);
+        self.disturbed = false;
         self.reconciler.carry_out(&mut self.kernel, (before, actual), planned, now, || false).map(drop)
     }
 
@@ -322,6 +330,7 @@ impl Story {
                 _ => continue,
             };
             self.meddled += 1;
+            self.disturbed = true;
             let _refused_or_not = self.others.apply(&[edit])?;
         }
         Ok(())

@@ -128,3 +128,16 @@ fn a_large_service_that_changes_hands_gets_its_new_servers_first() {
             && removals.into_iter().all(|edit| matches!(edit, Edit::RemoveDestination { .. }))
     );
 }
+
+#[test]
+fn who_comes_to_serve_does_so_before_another_stops() {
+    let difference =
+        diff(&table(&[(1, &[(1, 0), (2, 20)])]), &table(&[(1, &[(1, 10), (2, 0)])]), &BTreeSet::new());
+    assert_eq!(
+        difference.urgent,
+        [
+            Edit::SetDestination { service: key(1), destination: destination(2, 20) },
+            Edit::SetDestination { service: key(1), destination: destination(1, 0) },
+        ]
+    );
+}

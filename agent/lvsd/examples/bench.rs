@@ -1,0 +1,180 @@
+//! What `lvsd`'s reconciler costs on a real kernel: filling tables, a pass with nothing to do, one change, one ejection.
+//!
+//! Run by `tests/bench-lvs.sh` as root in a network namespace of its own, since what is removed lies in the kernel's bin for minutes and slows
+//! down every addition. Prints rows of a table; `ipvsadm` does the same work beside it.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use agent_api::config::{Source, parse};
+use agent_api::{CheckSection, RealServerHealth, Verdict};
+use agent_core::blueprint::Blueprint;
+use agent_ipvs::{Edit, Ipvs, Table, text};
+use anyhow::{Context as _, anyhow, ensure};
+use jiff::Timestamp;
+use lvsd::kernel::{Kernel as _, LinuxKernel};
+use lvsd::reconcile::{Heard, Reconciler};
+
+const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+/// Each figure is the best of so many, since others disturb and nothing speeds up.
+const TIMES: usize = 5;
+
+fn main() -> anyhow::Result<()> {
+    ensure!(
+        Ipvs::connect()?.table()?.is_empty(),
+        "the table of this namespace is not empty; use another one"
+    );
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [services, servers, way] = arguments.as_slice() else {
+        anyhow::bail!("usage: bench SERVICES SERVERS batch|ipvsadm|lvsd");
+    };
+    let (services, servers): (usize, usize) = (services.parse()?, servers.parse()?);
+    let mut out = std::io::stdout().lock();
+    let mut row = |what: &str, took: Duration, requests: usize| {
+        let milliseconds = took.as_secs_f64() * 1e3;
+        writeln!(out, "| {services} × {servers} | {what} | {milliseconds:.2} | {requests} |")
+    };
+    bench(services, servers, way, &mut row)
+}
+
+type Row<'r> = &'r mut dyn FnMut(&str, Duration, usize) -> std::io::Result<()>;
+
+fn bench(services: usize, servers: usize, way: &str, row: Row<'_>) -> anyhow::Result<()> {
+    let (blueprint, mut checks) = pools(services, servers)?;
+    let mut ipvs = Ipvs::connect()?;
+    let mut reconciler = Reconciler::new(blueprint.clone(), Default::default(), Default::default());
+    let mut kernel = LinuxKernel::default();
+
+    let wanted = reconciler.plan(heard(&checks), &Table::new(), NOW).0.wanted;
+    let edits: Vec<Edit> = reconciler.plan(heard(&checks), &Table::new(), NOW).1.into_vec();
+    if way == "batch" {
+        let (took, applied) = timed(|| Ok(ipvs.apply(&edits)?))?;
+        ensure!(applied.failures.is_empty(), "{:?}", applied.failures.first());
+        return Ok(row("fill: the bare batch", took, edits.len())?);
+    }
+    if way == "ipvsadm" {
+        let lines = text::export(&wanted, text::Style::Saved);
+        let (took, ()) = timed(|| restore(&lines))?;
+        return Ok(row("fill: `ipvsadm -R`", took, edits.len())?);
+    }
+    let (took, requests) = timed(|| pass(&mut reconciler, &mut kernel, &checks))?;
+    row("fill: a pass of lvsd, readings included", took, requests)?;
+
+    let (took, requests) = best(|| pass(&mut reconciler, &mut kernel, &checks))?;
+    ensure!(requests == 0, "a pass with nothing to do wrote {requests} requests");
+    row("a pass with nothing to do", took, requests)?;
+    let (took, _) = best(|| Ok(ipvs.table()?))?;
+    row("reading the table: the library", took, 0)?;
+    let (took, ()) = best(|| quiet(&["-Ln"]))?;
+    row("reading the table: `ipvsadm -Ln`", took, 0)?;
+
+    // A verdict: out at once, by memory; the pass that follows sees it.
+    let first = checks.items.keys().next().cloned().context("a real server")?;
+    let mut ejected = Vec::new();
+    for _ in 0..TIMES {
+        set(&mut checks, &first, Verdict::Down)?;
+        let (took, requests) = timed(|| {
+            let ejections = reconciler.ejections(heard(&checks), NOW);
+            Ok(reconciler.hasten(&mut kernel, ejections)?.len())
+        })?;
+        ensure!(requests == 1, "an ejection took {requests} requests");
+        ejected.push(took);
+        ensure!(pass(&mut reconciler, &mut kernel, &checks)? == 0, "the ejection was not complete");
+        set(&mut checks, &first, Verdict::Up)?;
+        let requests = pass(&mut reconciler, &mut kernel, &checks)?;
+        ensure!(requests == 1, "one change took {requests} requests");
+    }
+    row(
+        "from a verdict to the kernel: one server ejected",
+        ejected.into_iter().min().unwrap_or_default(),
+        1,
+    )?;
+    Ok(())
+}
+
+fn heard(checks: &CheckSection) -> Heard<'_> {
+    Heard { checks: Some(checks), orders: None, flows_move: true }
+}
+
+/// One pass as the daemon makes it; gives the number of edits.
+fn pass(
+    reconciler: &mut Reconciler,
+    kernel: &mut LinuxKernel,
+    checks: &CheckSection,
+) -> anyhow::Result<usize> {
+    let before = kernel.read()?;
+    let actual = before.table();
+    let planned = reconciler.plan(heard(checks), &actual, NOW);
+    Ok(reconciler.carry_out(kernel, (before, actual), planned, NOW, || false)?.edits.len())
+}
+
+fn timed<T>(mut work: impl FnMut() -> anyhow::Result<T>) -> anyhow::Result<(Duration, T)> {
+    let start = Instant::now();
+    let done = work()?;
+    Ok((start.elapsed(), done))
+}
+
+fn best<T>(mut work: impl FnMut() -> anyhow::Result<T>) -> anyhow::Result<(Duration, T)> {
+    let mut best = timed(&mut work)?;
+    for _ in 1..TIMES {
+        let again = timed(&mut work)?;
+        if again.0 < best.0 {
+            best = again;
+        }
+    }
+    Ok(best)
+}
+
+fn restore(lines: &str) -> anyhow::Result<()> {
+    let mut child = Command::new("ipvsadm").arg("-R").stdin(Stdio::piped()).spawn().context("ipvsadm")?;
+    child.stdin.take().context("a pipe")?.write_all(lines.as_bytes())?;
+    ensure!(child.wait()?.success(), "ipvsadm -R failed");
+    Ok(())
+}
+
+fn quiet(arguments: &[&str]) -> anyhow::Result<()> {
+    let status = Command::new("ipvsadm").args(arguments).stdout(Stdio::null()).status().context("ipvsadm")?;
+    ensure!(status.success(), "ipvsadm failed");
+    Ok(())
+}
+
+fn set(checks: &mut CheckSection, id: &agent_api::RealServerId, verdict: Verdict) -> anyhow::Result<()> {
+    checks.items.get_mut(id).context("a real server")?.verdict = verdict;
+    Ok(())
+}
+
+/// So many UDP services with so many real servers each, all up.
+fn pools(services: usize, servers: usize) -> anyhow::Result<(Blueprint, CheckSection)> {
+    let mut text = String::new();
+    for service in 0..services {
+        text.push_str(&format!(
+            "[[virtual_server]]\nname = \"v{service}\"\naddress = \"10.100.0.{}\"\nservices = [\"udp/53\"]\nscheduler = \"wrr\"\n\
+             [virtual_server.check.dns]\nqname = \"a.test\"\n",
+            service + 1
+        ));
+        for server in 0..servers {
+            let (high, low) = (server / 250 + service, server % 250 + 1);
+            text.push_str(&format!(
+                "[[virtual_server.real_server]]\nname = \"s{server}\"\naddress = \"10.101.{high}.{low}\"\nweight = 10\n"
+            ));
+        }
+    }
+    let config =
+        parse(&[Source { path: "bench.toml".into(), text }]).map_err(|mistakes| anyhow!("{mistakes}"))?;
+    let items = config.real_servers().map(|(pool, server)| {
+        let health = RealServerHealth {
+            verdict: Verdict::Up,
+            since: NOW,
+            address: server.check.target,
+            cause: None,
+            detail: String::new(),
+            in_a_row: 1,
+            passing: true,
+            latency_us: None,
+        };
+        (pool.id_of(server), health)
+    });
+    let checks = CheckSection { heard_at: Some(NOW), items: items.collect(), ..CheckSection::default() };
+    Ok((Blueprint::of(&config)?, checks))
+}
