@@ -7,19 +7,20 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use agent_api::{CheckHead, Reporter};
+use agent_api::{CheckHead, EventKind, NewEvent, Reporter};
 use agent_daemon::{
     LoadError, Signal, Signals, UsageError, Watchdog, load_config, ready, reloading, status, stopping,
 };
 use agent_link::Checkd;
 use anyhow::Context as _;
-use checker_core::{Time, Verdict, schedule};
+use checker_core::{Cause, Time, Verdict, schedule};
 use checker_probe::{DescriptorLimit, Settings, clock};
 use jiff::Timestamp;
 use tracing::{info, warn};
 
 use crate::pool::{Pool, Start};
-use crate::runner::Runner;
+use crate::runner::{Finished, Runner};
+use crate::sentinels::Sentinels;
 
 /// How long the agent may take to say what was before.
 const FORMER_WAIT: Duration = Duration::from_secs(3);
@@ -80,6 +81,8 @@ pub(crate) fn run(config_path: &Path, socket: &Path, state: &Path) -> anyhow::Re
         .context("can't start to report to the agent")?;
     info!(servers, probes, sockets = settings.max_sockets, "probing");
     let mut daemon = Daemon {
+        sentinels: Sentinels::new(&config.sentinels, clock::now()),
+        blind: false,
         pool,
         runner,
         reporter,
@@ -101,6 +104,9 @@ pub(crate) fn run(config_path: &Path, socket: &Path, state: &Path) -> anyhow::Re
 
 struct Daemon {
     pool: Pool,
+    sentinels: Sentinels,
+    /// What was last said of it.
+    blind: bool,
     runner: Runner,
     reporter: agent_link::Reporter<Checkd>,
     identity: Reporter,
@@ -142,6 +148,9 @@ impl Daemon {
             if let Some(due) = self.pool.deadline() {
                 until = until.min(due);
             }
+            if let Some(due) = self.sentinels.deadline() {
+                until = until.min(due);
+            }
             if let Some(patience) = self.watchdog.patience() {
                 until = until.min(now + patience / 2);
             }
@@ -164,31 +173,69 @@ impl Daemon {
             self.head.lateness_ms = self.head.lateness_ms.max(late_ms);
             self.runner.start(token, &work);
         }
+        for (token, work) in self.sentinels.begin(now) {
+            self.runner.start(token, &work);
+        }
     }
 
     fn take_outcomes(&mut self) {
         let mut stamp = None;
         while let Some(finished) = self.runner.next_finished() {
-            let now = clock::now();
             let stamp = *stamp.get_or_insert_with(Timestamp::now);
-            self.head.probes += 1;
-            if finished.finding.verdict == Verdict::Unknown {
-                self.head.local_failures += 1;
-            }
-            let (token, started) = (finished.token, finished.started);
-            for (id, change, health) in self.pool.finished(token, started, &finished.finding, now, stamp) {
-                if !self.words.take() {
-                    continue;
-                }
-                let (from, to) = (change.from, change.to);
-                match &health.cause {
-                    Some(cause) if to != Verdict::Up => {
-                        warn!(server = %id, %from, %to, %cause, "{}", health.detail)
-                    }
-                    _ => info!(server = %id, %from, %to, "passes its check"),
-                }
+            let servers = self.pool.failing(finished.token);
+            if let Some(finished) = self.sentinels.take(finished, servers, clock::now()) {
+                self.count(&finished, stamp);
             }
         }
+        for finished in self.sentinels.released() {
+            self.count(&finished, *stamp.get_or_insert_with(Timestamp::now));
+        }
+        self.say_whether_blind();
+    }
+
+    /// Counts what a probe found for the servers that it is for.
+    fn count(&mut self, finished: &Finished, stamp: Timestamp) {
+        self.head.probes += 1;
+        if finished.finding.verdict == Verdict::Unknown {
+            self.head.local_failures += 1;
+        }
+        let (token, started) = (finished.token, finished.started);
+        for (id, change, health) in self.pool.finished(token, started, &finished.finding, clock::now(), stamp)
+        {
+            if !self.words.take() {
+                continue;
+            }
+            let (from, to) = (change.from, change.to);
+            match &health.cause {
+                Some(cause) if to != Verdict::Up => {
+                    warn!(server = %id, %from, %to, %cause, "{}", health.detail)
+                }
+                _ => info!(server = %id, %from, %to, "passes its check"),
+            }
+        }
+    }
+
+    /// One word when this director becomes blind, and one when it sees again.
+    fn say_whether_blind(&mut self) {
+        let blind = self.sentinels.is_blind();
+        if blind == self.blind {
+            return;
+        }
+        self.blind = blind;
+        let text = if blind {
+            "this director is blind: most servers fail and no sentinel answers, so failures do not count and the table is held"
+        } else {
+            "this director sees again: failures count"
+        };
+        warn!("{text}");
+        self.reporter.event(NewEvent {
+            at: Timestamp::now(),
+            kind: EventKind::Other,
+            virtual_server: None,
+            real_server: None,
+            cause: blind.then(|| Cause::DirectorBlind.into()),
+            text: text.to_owned(),
+        });
     }
 
     fn report(&mut self) {
@@ -235,6 +282,7 @@ impl Daemon {
         let path = self.config_path.display().to_string();
         let applied = loaded.map_err(|error| error.to_string()).and_then(|config| {
             let reload = self.pool.reload(&config, clock::now(), Timestamp::now())?;
+            self.sentinels.reload(&config.sentinels, clock::now());
             Ok((config.digest, reload))
         });
         match applied {

@@ -10,6 +10,7 @@ mod daemon;
 mod history;
 mod pool;
 mod runner;
+mod sentinels;
 mod server;
 mod work;
 

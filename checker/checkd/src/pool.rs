@@ -232,10 +232,11 @@ impl Pool {
         Verdict::ALL.map(|verdict| self.servers().filter(|(_, s)| s.verdict() == verdict).count())
     }
 
-    #[cfg(test)]
-    /// How many servers there are, and how many of them failed their latest probe.
-    pub(crate) fn failing(&self) -> (usize, usize) {
-        (self.places.len(), self.failing)
+    /// How many servers there are, and how many of them fail if this probe has failed, too.
+    pub(crate) fn failing(&self, token: u64) -> (usize, usize) {
+        let entry = self.entries.get(ProbeId::from_bits(token).place()).and_then(Option::as_ref);
+        let more = entry.map_or(0, |e| e.servers.iter().filter(|(_, server)| !server.is_failing()).count());
+        (self.places.len(), self.failing + more)
     }
 
     /// How many probes there are for them.

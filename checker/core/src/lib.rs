@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod blind;
 pub mod dns;
 pub mod exec;
 pub mod finding;

@@ -20,7 +20,7 @@ pub(super) struct Kind {
 pub(super) const FILE: Kind = Kind {
     header: "the top level",
     example: "[[virtual_server]]",
-    keys: &["include", "lvs", "status", "virtual_server"],
+    keys: &["include", "lvs", "status", "checks", "virtual_server"],
     not_yet: &[
         (
             "virtual_router",
@@ -56,6 +56,10 @@ pub(super) const SYNC: Kind = Kind {
     keys: &["role", "interface", "id", "group", "port", "ttl", "max_length"],
     not_yet: &[],
 };
+
+/// `[checks]`.
+pub(super) const CHECKS: Kind =
+    Kind { header: "[checks]", example: "[checks]", keys: &["sentinels"], not_yet: &[] };
 
 /// `[status]`.
 pub(super) const STATUS: Kind =
@@ -246,5 +250,17 @@ pub(super) const EXEC: Kind = Kind {
 
 /// The kinds whose keys tell where a misplaced one belongs; those of `[lvs.timeouts]`, `[lvs.sync]`
 /// and `tunnel` are too common words.
-pub(super) const ALL: [&Kind; 11] =
-    [&FILE, &LVS, &STATUS, &VIRTUAL_SERVER, &PERSISTENCE, &REAL_SERVER, &CHECK, &DNS, &TCP, &UDP, &EXEC];
+pub(super) const ALL: [&Kind; 12] = [
+    &FILE,
+    &LVS,
+    &STATUS,
+    &CHECKS,
+    &VIRTUAL_SERVER,
+    &PERSISTENCE,
+    &REAL_SERVER,
+    &CHECK,
+    &DNS,
+    &TCP,
+    &UDP,
+    &EXEC,
+];

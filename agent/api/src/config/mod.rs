@@ -7,6 +7,7 @@
 mod address;
 mod book;
 mod check;
+mod checks;
 mod duration;
 mod exec;
 mod keys;
@@ -102,6 +103,9 @@ pub struct Config {
     pub lvs: Lvs,
     /// `[status]`. No part of the digest: what is served does not depend on it.
     pub status: Status,
+    /// `checks.sentinels`: machines that have nothing to do with the services, such as the gateway. At most 16. No part of the
+    /// digest: no verdict depends on it while this machine sees.
+    pub sentinels: Vec<SocketAddr>,
     /// Short digest of the meaningful content: two daemons that show the same one run with the same file.
     pub digest: String,
 }

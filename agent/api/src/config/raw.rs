@@ -6,6 +6,7 @@
 use std::cell::OnceCell;
 
 use super::book::{Book, Place, quoted};
+use super::checks::read_checks;
 use super::keys;
 use super::lvs::read_lvs;
 use super::server::{Doubles, virtual_server};
@@ -30,6 +31,7 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
     let mut doubles = Doubles::default();
     let mut lvs: Option<(Lvs, Place)> = None;
     let mut status: Option<(Status, Place)> = None;
+    let mut sentinels = None;
     let mut virtual_servers: Vec<VirtualServer> = Vec::new();
     let mut any = false;
     for (index, tree) in trees.iter().enumerate() {
@@ -41,6 +43,7 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
         }
         read_lvs(&mut book, &table, &mut lvs);
         read_status(&mut book, &table, &mut status);
+        read_checks(&mut book, &table, &mut sentinels);
         match table.tables(&mut book, "virtual_server", &keys::VIRTUAL_SERVER) {
             Given::Good(tables, _) => {
                 any = true;
@@ -62,7 +65,8 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
         let lvs = lvs.map(|(lvs, _)| lvs).unwrap_or_default();
         let digest = digest(&virtual_servers, &lvs);
         let status = status.map(|(status, _)| status).unwrap_or_default();
-        Ok(Config { virtual_servers, lvs, status, digest })
+        let sentinels = sentinels.map(|(sentinels, _)| sentinels).unwrap_or_default();
+        Ok(Config { virtual_servers, lvs, status, sentinels, digest })
     } else {
         Err(book.into_mistakes())
     }

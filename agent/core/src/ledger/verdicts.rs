@@ -55,7 +55,7 @@ impl Announced {
         health: &RealServerHealth,
         now: Timestamp,
     ) -> Option<NewEvent> {
-        if is_undecided(health) {
+        if is_undecided(health) || is_blind(health) {
             return None;
         }
         let former = self.0.insert(id.clone(), health.verdict);
@@ -94,6 +94,12 @@ fn is_undecided(health: &RealServerHealth) -> bool {
             .is_ok_and(|cause| cause == Cause::NotProbed || cause.blame() == Blame::Server)
     };
     health.verdict == Verdict::Unknown && health.cause.as_ref().is_none_or(undecided)
+}
+
+/// Whether it can't be judged because the whole director is blind: checkd tells that once, for all servers.
+fn is_blind(health: &RealServerHealth) -> bool {
+    let blind = |cause: &CauseCode| cause.as_str() == Cause::DirectorBlind.code();
+    health.verdict == Verdict::Unknown && health.cause.as_ref().is_some_and(blind)
 }
 
 /// Whether an event of this kind is a reporter's to tell: what only it can see. All others are found by the ledger.

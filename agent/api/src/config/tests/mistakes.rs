@@ -35,7 +35,7 @@ fn columns_count_characters() {
     let marked = format!("\u{feff}x = 1\r\n{}", pool("", "", ""));
     assert_eq!(
         bad(&marked),
-        ["1:1: unknown key \"x\"; the top level knows include, lvs, status and virtual_server"]
+        ["1:1: unknown key \"x\"; the top level knows include, lvs, status, checks and virtual_server"]
     );
 }
 
