@@ -65,7 +65,7 @@ counted() {
   local name=$1 start=$SECONDS status passed failed
   shift
   printf '==> %s\n' "$name"
-  "$@" 2>&1 </dev/null | tee "$LOGS/$name.log" | grep -vE '^(running 0 tests|test .* \.\.\. ok|test result: ok\. 0 passed.*|)$'
+  "$@" 2>&1 </dev/null | tee "$LOGS/$name.log" | grep --line-buffered -vE '^(running 0 tests|test .* \.\.\. ok|test result: ok\. 0 passed.*|)$'
   status=${PIPESTATUS[0]}
   read -r passed failed < <(awk '/^test result:/ || /^[0-9]+ passed, [0-9]+ failed$/ { for (i = 2; i <= NF; i++) {
       if ($i ~ /^passed[;,]$/) p += $(i - 1); if ($i ~ /^failed;?$/) f += $(i - 1) } } END { print p + 0, f + 0 }' "$LOGS/$name.log")
