@@ -49,6 +49,8 @@ pub enum Command {
     Explain(Explain),
     /// Check a configuration without touching anything
     CheckConfig(CheckConfig),
+    /// Show what the next pass would change in the kernel's table, in ipvsadm's words
+    Diff(Diff),
     /// Send a real server no new work
     Drain(Drain),
     /// End a drain
@@ -111,6 +113,19 @@ pub struct CheckConfig {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `holdfast diff`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Changes nothing. Needs root, as `ipvsadm` does.\n\
+    Exit codes: 0 nothing differs; 1 something differs, or it can't be compared; 2 wrong command line or configuration.")]
+pub struct Diff {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub config: PathBuf,
+    /// The state file to read when the agent does not answer
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_STATE)]
+    pub state: PathBuf,
 }
 
 /// `holdfast drain`.
@@ -253,6 +268,7 @@ mod tests {
             "holdfast|explain|dns1",
             "holdfast|explain|resolver/dns1|--json",
             "holdfast|check-config|--config|x.toml|--json",
+            "holdfast|diff|--config|x.toml",
             "holdfast|drain|dns1|--why|kernel update|--for|2h",
             "holdfast|drain|dns1|--for|1d 12h|--force",
             "holdfast|undrain|resolver/dns1",

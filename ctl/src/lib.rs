@@ -9,6 +9,7 @@
 mod agent;
 pub mod args;
 mod check_config;
+mod diff;
 mod drain;
 mod explain;
 mod output;
@@ -50,6 +51,7 @@ pub fn execute(args: Args) -> anyhow::Result<Outcome> {
     match args.command {
         Command::Status(status) => status::execute(&socket, &status),
         Command::Explain(explain) => explain::execute(&socket, &explain),
+        Command::Diff(args) => diff::execute(&socket, &args),
         Command::CheckConfig(check) => check_config::execute(&check),
         Command::Drain(drain) => drain::drain(&socket, &drain),
         Command::Undrain(undrain) => drain::undrain(&socket, &undrain),

@@ -172,6 +172,7 @@ fn pools(services: usize, servers: usize) -> anyhow::Result<(Blueprint, CheckSec
             in_a_row: 1,
             passing: true,
             latency_us: None,
+            basis: None,
         };
         (pool.id_of(server), health)
     });

@@ -27,7 +27,7 @@ use crate::check_config;
 use crate::output::complain;
 use restart::Restarts;
 
-pub use child::become_daemon;
+pub use child::{become_daemon, find as find_daemon};
 
 /// How long the daemons have to end by themselves.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -18,6 +18,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { name: "direct_a_drain_loses_no_query_and_a_death_only_until_it_is_found", run: direct },
     Case { name: "tunnel_a_drain_loses_no_query_and_a_death_only_until_it_is_found", run: tunnel },
     Case { name: "nat_a_drain_loses_no_query_and_a_death_only_until_it_is_found", run: nat },
+    Case { name: "the_difference_is_shown_in_ipvsadms_words", run: difference },
     Case { name: "wrong_settings_are_told_and_set_where_that_is_asked_for", run: settings },
 ];
 
@@ -167,4 +168,25 @@ fn settings(bed: &mut Bed) -> Result<()> {
     ensure!(timeouts.trim().ends_with(" 7"), "the timeouts are {timeouts}");
     bed.network.director.set(&[(name, "1")])?;
     bed.network.director.output("ipvsadm", &["--set", "0", "0", "300"]).map(drop)
+}
+
+/// `holdfast diff` says in ipvsadm's words what differs, changes nothing, and tells by its exit code.
+fn difference(bed: &mut Bed) -> Result<()> {
+    bed.start_holdfast(&Timing::QUICK)?;
+    let (config, state) =
+        (bed.holdfast.config().display().to_string(), bed.holdfast.state().display().to_string());
+    let arguments = ["diff", "--config", config.as_str(), "--state", state.as_str()];
+    let same = bed.network.director.run(|| bed.holdfast.order(&arguments))??;
+    ensure!(same.status.code() == Some(0) && same.stdout.is_empty(), "{same:?}");
+    bed.holdfast.kill(Daemon::Lvsd)?;
+    let (vip, real) = (format!("{VIP}:53"), format!("{}:53", bed.address(0)?));
+    bed.ipvsadm(&["-d", "-u", &vip, "-r", &real])?;
+    let table = bed.saved_table()?;
+    let other = bed.network.director.run(|| bed.holdfast.order(&arguments))??;
+    let said = String::from_utf8_lossy(&other.stdout);
+    // Its verdict is known and up, so it belongs in.
+    ensure!(other.status.code() == Some(1), "{other:?}");
+    ensure!(said == format!("-a -u {vip} -r {real} -g -w 100\n"), "it said {said}");
+    ensure!(bed.saved_table()? == table, "it changed the table");
+    Ok(())
 }

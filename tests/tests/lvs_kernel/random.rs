@@ -287,6 +287,7 @@ impl Story {
                     in_a_row: 1,
                     passing: verdict.passes(),
                     latency_us: None,
+                    basis: None,
                 };
                 self.checks.items.insert(id.clone(), health);
             }
