@@ -47,6 +47,7 @@ impl Dice {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "how long to go on is the caller's to say")]
 fn mutated_replies() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/reply");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();

