@@ -90,6 +90,6 @@ kill -KILL $answer
 returned=$(now)
 read -r at last < <(all_are up)
 awk -v at="$at" -v returned="$returned" -v told=$((last - generation)) 'BEGIN {
-  printf "all back: the last is up after %.2f s (2 x 1 s + 1 s = 3 s allowed); %d reports\n", at - returned, told
+  printf "all back: the last is up after %.2f s (2 x 1 s + 0.5 s + 1 s = 3.5 s allowed); %d reports\n", at - returned, told
 }'
 grep -c "probes began late" "$WORK/checkd.log" | sed 's/^/warnings of late probes: /' || true

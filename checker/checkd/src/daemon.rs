@@ -73,15 +73,18 @@ pub(crate) fn run(config_path: &Path, socket: &Path, state: &Path) -> anyhow::Re
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         started_at: Timestamp::now(),
-        config: config.digest,
+        config: config.digest.clone(),
     };
+    let sentinels = Sentinels::new(&config.sentinels, clock::now());
+    // The pool holds what it needs; of thousands of servers the rest is megabytes.
+    drop((config, former));
     let items = pool.all();
     let (servers, probes) = (items.len(), pool.probes());
     let reporter = agent_link::Reporter::start(socket, identity.clone(), CheckHead::default(), items)
         .context("can't start to report to the agent")?;
     info!(servers, probes, sockets = settings.max_sockets, "probing");
     let mut daemon = Daemon {
-        sentinels: Sentinels::new(&config.sentinels, clock::now()),
+        sentinels,
         blind: false,
         pool,
         runner,
