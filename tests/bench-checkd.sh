@@ -12,7 +12,7 @@ RELEASE=$PWD/${CARGO_TARGET_DIR:-target}/release
 WORK=$(mktemp -d)
 PORT=$((20000 + RANDOM % 10000))
 PIDS=()
-trap 'for pid in "${PIDS[@]}"; do kill -CONT "$pid" 2>/dev/null; kill "$pid" 2>/dev/null || true; done; rm -rf "$WORK"' EXIT
+trap 'for pid in "${PIDS[@]}"; do kill -CONT "$pid" 2>/dev/null || true; kill "$pid" 2>/dev/null || true; done; rm -rf "$WORK"' EXIT
 
 for program in answer loop; do gcc -O2 -static -o "$WORK/$program" "tests/bench/$program.c"; done
 for program in checkd agentd holdfast; do
