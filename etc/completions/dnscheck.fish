@@ -9,7 +9,7 @@ complete -c dnscheck -l dscp -d 'Differentiated services code point' -r
 complete -c dnscheck -l qname -d 'Name; may hold {rand}, {epoch}, {server}' -r
 complete -c dnscheck -l qtype -d 'A, AAAA, TYPE65280, … [default: A or SOA]' -r
 complete -c dnscheck -l qclass -d 'Class to ask in: IN, CH, HS [default: IN]' -r
-complete -c dnscheck -l ask -d 'Further question: "NAME [CLASS] [TYPE] [RCODE,…]"' -r
+complete -c dnscheck -l ask -d 'Further question: "NAME CLASS TYPE RCODE,…"' -r
 complete -c dnscheck -l advise -d 'Further question whose failure only degrades' -r
 complete -c dnscheck -l need -d 'Questions that must pass: all, any, 2, …' -r
 complete -c dnscheck -l bufsize -d 'Largest datagram to be sent back [default: 1232]' -r

@@ -88,7 +88,7 @@ pub(crate) struct QuestionArgs {
     /// Class to ask in: IN, CH, HS [default: IN]
     #[arg(long, value_name = "CLASS")]
     pub(crate) qclass: Option<Class>,
-    /// Further question: "NAME [CLASS] [TYPE] [RCODE,…]"
+    /// Further question: "NAME CLASS TYPE RCODE,…"
     #[arg(long, value_name = "QUESTION")]
     pub(crate) ask: Vec<String>,
     /// Further question whose failure only degrades
