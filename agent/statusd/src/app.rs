@@ -42,8 +42,10 @@ pub struct Snapshot {
 pub struct Rendered {
     /// `/`.
     pub overview: OnceLock<Bytes>,
-    /// `/metrics`.
+    /// `/metrics`, for those who ask for OpenMetrics.
     pub metrics: OnceLock<Bytes>,
+    /// `/metrics`, for others.
+    pub classic_metrics: OnceLock<Bytes>,
     /// `/api/v1/status`.
     pub status: OnceLock<Bytes>,
     /// `/api/v1/real-servers`.

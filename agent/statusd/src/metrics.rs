@@ -1,4 +1,4 @@
-//! The metrics, in the OpenMetrics text form (version 1.0.0).
+//! The metrics, in the OpenMetrics text form (version 1.0.0) or the older one of Prometheus.
 //!
 //! Owns every name, unit and label; docs/status-page.md lists them, and a test holds the two together. Everything is written anew from
 //! the snapshot, so a server that is gone leaves nothing behind. Writing and escaping are in `text`.
@@ -14,6 +14,7 @@ use axum::body::Bytes;
 use jiff::Timestamp;
 
 use crate::app::{App, Snapshot};
+pub use text::Form;
 use text::{Exposition, Kind};
 
 const LEVELS: [Level; 4] = [Level::Ok, Level::Warning, Level::Unknown, Level::Critical];
@@ -26,8 +27,8 @@ fn seconds(at: Timestamp) -> String {
 }
 
 /// All metrics as of `snapshot`.
-pub fn render(app: &App, snapshot: &Snapshot) -> Bytes {
-    let mut out = Exposition::new();
+pub fn render(app: &App, snapshot: &Snapshot, form: Form) -> Bytes {
+    let mut out = Exposition::new(form);
     overall(&mut out, snapshot);
     virtual_servers(&mut out, &snapshot.view.virtual_servers);
     real_servers(&mut out, snapshot);

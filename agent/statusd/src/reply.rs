@@ -22,6 +22,8 @@ use crate::html::Html;
 
 /// Content type of the metrics.
 pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Content type of the metrics for those who do not ask for OpenMetrics.
+pub const CLASSIC_METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Content type of a page.
 pub const HTML: &str = "text/html; charset=utf-8";
 /// Content type of JSON.

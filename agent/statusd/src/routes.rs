@@ -8,12 +8,12 @@ use agent_api::{Name, RealServerId};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::app::App;
-use crate::reply::{HTML, JSON, OPEN_METRICS, bytes, large, refusal};
+use crate::reply::{CLASSIC_METRICS, HTML, JSON, OPEN_METRICS, bytes, large, refusal};
 use crate::{api, assets, metrics, page, stream};
 
 type Shared = State<Arc<App>>;
@@ -97,11 +97,15 @@ async fn real_server(State(app): Shared, Path((pool, server)): Path<(String, Str
     }
 }
 
-async fn all_metrics(State(app): Shared) -> Response {
+async fn all_metrics(State(app): Shared, headers: HeaderMap) -> Response {
     let snapshot = app.snapshot();
-    large(&app, OPEN_METRICS, || {
-        snapshot.rendered.metrics.get_or_init(|| metrics::render(&app, &snapshot)).clone()
-    })
+    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (content_type, form, kept) = if accepts.contains("application/openmetrics-text") {
+        (OPEN_METRICS, metrics::Form::OpenMetrics, &snapshot.rendered.metrics)
+    } else {
+        (CLASSIC_METRICS, metrics::Form::Classic, &snapshot.rendered.classic_metrics)
+    };
+    large(&app, content_type, || kept.get_or_init(|| metrics::render(&app, &snapshot, form)).clone())
 }
 
 async fn readyz(State(app): Shared) -> Response {

@@ -6,6 +6,7 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use world::http::open_metrics;
 use world::{World, states, until};
 
 /// Labels and their values, in order.
@@ -147,7 +148,7 @@ fn parse(text: &str) -> Result<BTreeMap<String, Family>, String> {
 }
 
 fn metrics(world: &World) -> BTreeMap<String, Family> {
-    let answer = world.get("/metrics");
+    let answer = open_metrics(world.address);
     assert_eq!(answer.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
     let text = answer.text();
     parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
@@ -217,6 +218,32 @@ fn figures_are_those_of_the_cluster() {
     assert_eq!(of("holdfast_checkd_probes", &[]), Some(123_456.0));
     assert_eq!(of("holdfast_events", &[]), Some(6.0));
     assert!(of("process_resident_memory_bytes", &[]).unwrap() > 1e6);
+}
+
+/// Who does not ask for OpenMetrics gets the same figures in the form that every tool reads.
+#[test]
+fn the_older_form_has_the_same_samples() {
+    let world = World::of(states::hostile());
+    let answer = world.get("/metrics");
+    assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    let classic = answer.text();
+    let names = |text: &str| -> Vec<String> {
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        samples.map(|line| line[..line.rfind(' ').unwrap()].to_owned()).collect()
+    };
+    assert_eq!(names(&classic), names(&open_metrics(world.address).text()));
+    let mut kinds = BTreeMap::new();
+    for line in classic.lines() {
+        if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+            assert!(
+                ["gauge", "counter"].contains(&kind) && (kind == "counter") == name.ends_with("_total"),
+                "{line}"
+            );
+            assert!(kinds.insert(name, kind).is_none(), "{line}");
+        } else if !line.starts_with('#') {
+            assert!(kinds.contains_key(&line[..line.find(['{', ' ']).unwrap()]), "{line}");
+        }
+    }
 }
 
 #[test]

@@ -1,10 +1,19 @@
-//! The OpenMetrics text form.
+//! The two text forms: OpenMetrics 1.0.0, and the older one of Prometheus (0.0.4) for those who do not ask for it.
 //!
 //! Owns metadata lines, suffixes and the escaping of label values. It knows no metric.
 
 use std::fmt::{self, Write as _};
 
 use axum::body::Bytes;
+
+/// The form of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// OpenMetrics 1.0.0.
+    OpenMetrics,
+    /// Prometheus text 0.0.4: metadata under the samples' own names, no units, no kind for facts.
+    Classic,
+}
 
 /// What kind of metric a family is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,23 +51,30 @@ const UNITS: [&str; 2] = ["seconds", "bytes"];
 #[derive(Debug)]
 pub struct Exposition {
     text: String,
+    form: Form,
     name: &'static str,
     kind: Kind,
 }
 
 impl Exposition {
-    pub fn new() -> Self {
-        Self { text: String::with_capacity(32 << 10), name: "", kind: Kind::Gauge }
+    pub fn new(form: Form) -> Self {
+        Self { text: String::with_capacity(32 << 10), form, name: "", kind: Kind::Gauge }
     }
 
     /// Begins a family. Its samples follow.
     pub fn family(&mut self, name: &'static str, kind: Kind, help: &'static str) {
         (self.name, self.kind) = (name, kind);
-        self.write(format_args!("# TYPE {name} {}\n", kind.as_str()));
-        if let Some(unit) = UNITS.iter().find(|unit| name.rsplit('_').next() == Some(unit)) {
+        let (suffix, word) = match (self.form, kind) {
+            (Form::OpenMetrics, kind) => ("", kind.as_str()),
+            (Form::Classic, Kind::Info) => (kind.suffix(), Kind::Gauge.as_str()),
+            (Form::Classic, kind) => (kind.suffix(), kind.as_str()),
+        };
+        self.write(format_args!("# TYPE {name}{suffix} {word}\n"));
+        let unit = UNITS.iter().find(|unit| name.rsplit('_').next() == Some(unit));
+        if let (Form::OpenMetrics, Some(unit)) = (self.form, unit) {
             self.write(format_args!("# UNIT {name} {unit}\n"));
         }
-        self.write(format_args!("# HELP {name} {help}\n"));
+        self.write(format_args!("# HELP {name}{suffix} {help}\n"));
     }
 
     /// A sample of the family that was begun last.
@@ -91,7 +107,9 @@ impl Exposition {
     }
 
     pub fn finish(mut self) -> Bytes {
-        self.text.push_str("# EOF\n");
+        if self.form == Form::OpenMetrics {
+            self.text.push_str("# EOF\n");
+        }
         Bytes::from(self.text)
     }
 }
@@ -102,15 +120,25 @@ mod tests {
 
     #[test]
     fn labels_are_escaped_and_suffixes_put_on() {
-        let mut out = Exposition::new();
-        out.family("a_seconds", Kind::Gauge, "Help.");
-        out.sample(&[("x", "a\"b\\c\nd} 1"), ("y", "")], "0.5");
-        out.family("b", Kind::Counter, "Help.");
-        out.sample(&[], 7);
+        let write = |form| {
+            let mut out = Exposition::new(form);
+            out.family("a_seconds", Kind::Gauge, "Help.");
+            out.sample(&[("x", "a\"b\\c\nd} 1"), ("y", "")], "0.5");
+            out.family("b", Kind::Counter, "Help.");
+            out.sample(&[], 7);
+            out.family("c", Kind::Info, "Help.");
+            out.finish()
+        };
         assert_eq!(
-            out.finish(),
+            write(Form::OpenMetrics),
             "# TYPE a_seconds gauge\n# UNIT a_seconds seconds\n# HELP a_seconds Help.\n\
-             a_seconds{x=\"a\\\"b\\\\c\\nd} 1\",y=\"\"} 0.5\n# TYPE b counter\n# HELP b Help.\nb_total 7\n# EOF\n"
+             a_seconds{x=\"a\\\"b\\\\c\\nd} 1\",y=\"\"} 0.5\n# TYPE b counter\n# HELP b Help.\nb_total 7\n# TYPE c info\n# HELP c Help.\n# EOF\n"
+        );
+        assert_eq!(
+            write(Form::Classic),
+            "# TYPE a_seconds gauge\n# HELP a_seconds Help.\n\
+             a_seconds{x=\"a\\\"b\\\\c\\nd} 1\",y=\"\"} 0.5\n# TYPE b_total counter\n# HELP b_total Help.\nb_total 7\n\
+             # TYPE c_info gauge\n# HELP c_info Help.\n"
         );
     }
 }

@@ -78,6 +78,14 @@ pub fn request(address: SocketAddr, method: &str, path: &str) -> io::Result<Answ
     exchange(&mut connect(address)?, &request)
 }
 
+/// The metrics as Prometheus asks for them.
+pub fn open_metrics(address: SocketAddr) -> Answer {
+    let accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+    let request =
+        format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nAccept: {accept}\r\nConnection: close\r\n\r\n");
+    exchange(&mut connect(address).unwrap(), &request).unwrap()
+}
+
 pub fn try_get(address: SocketAddr, path: &str) -> io::Result<Answer> {
     request(address, "GET", path)
 }
