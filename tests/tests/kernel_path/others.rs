@@ -94,15 +94,21 @@ fn foreign(bed: &mut Bed) -> Result<()> {
     Ok(())
 }
 
+/// After a warning and the time of grace, which gives an operator who did not mean it a chance.
 fn exclusive(bed: &mut Bed) -> Result<()> {
-    bed.ipvsadm(&["-A", "-t", FOREIGN, "-s", "wlc"])?;
-    let text = bed.config(&Timing::QUICK, "[lvs]\nadopt = \"exclusive\"\n", "");
+    const GRACE: Duration = Duration::from_secs(4);
+    let top = format!("[lvs]\nadopt = \"exclusive\"\nexclusive_grace = \"{}s\"\n", GRACE.as_secs());
+    let text = bed.config(&Timing::QUICK, &top, "");
     bed.holdfast.write_config(&text)?;
+    bed.ipvsadm(&["-A", "-t", FOREIGN, "-s", "wlc"])?;
+    let start = Instant::now();
     bed.holdfast.start_all(&bed.network.director, &Daemon::ALL)?;
     bed.settled()?;
-    bed.table_when("the foreign service is gone", SOON, |table| table.services.len() == 2)?;
+    let gone = bed.table_when("the foreign service is gone", SOON, |table| table.services.len() == 2)?;
+    ensure!(gone - start >= GRACE, "it was removed after {:.1} s already", (gone - start).as_secs_f64());
     bed.ipvsadm(&["-A", "-f", "99", "-s", "rr"])?;
-    bed.table_when("the second foreign service is gone", MENDED_WITHIN, |table| table.services.len() == 2)?;
+    let limit = GRACE + MENDED_WITHIN + bed.stalls.worst();
+    bed.table_when("the second foreign service is gone", limit, |table| table.services.len() == 2)?;
     Ok(())
 }
 
