@@ -4,7 +4,7 @@
 
 use std::env;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -17,27 +17,32 @@ pub fn is_inside() -> bool {
     env::var_os("TESTKERNEL").is_some()
 }
 
-/// Runs this very program with the same arguments in the test kernel, for `seconds` at most, and returns its exit status.
+/// Builds the programs under test.
 ///
 /// # Errors
-/// The programs under test cannot be built, or the guest cannot be started.
-pub fn run_again_inside(seconds: u32) -> Result<ExitCode> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+/// They cannot be built.
+pub fn build_programs() -> Result<()> {
     // `cargo test` builds a program only if its own package has tests for it.
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build.arg("build").arg("--quiet").arg("--bins").current_dir(here);
+    build.arg("build").arg("--quiet").arg("--bins").current_dir(env!("CARGO_MANIFEST_DIR"));
     for package in PACKAGES {
         build.args(["--package", package]);
     }
     ensure!(build.status().context("cannot start cargo")?.success(), "cannot build the programs under test");
+    Ok(())
+}
 
-    let script = here.join("testkernel.sh");
-    let status = Command::new(&script)
+/// This very program with the same arguments and some more, in the test kernel for `seconds` at most: ready to be started.
+///
+/// # Errors
+/// The program's own file cannot be found.
+pub fn again_inside(seconds: u32, more: &[String]) -> Result<Command> {
+    let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("testkernel.sh"));
+    command
         .args(["--timeout", &seconds.to_string(), "--"])
         .arg(env::current_exe().context("cannot find this program's own file")?)
         .args(env::args_os().skip(1))
-        .status()
-        .with_context(|| format!("cannot start {}", script.display()))?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+        .args(more);
+    Ok(command)
 }
