@@ -70,7 +70,7 @@ fn bad_ids_say_what_is_wrong() {
         assert_eq!(text.parse::<RealServerId>().map_err(|e| e.to_string()), Err(why.to_owned()), "{text}");
     }
     for text in
-        ["udp", "udp/53", "sctp/10.0.0.1:53", "udp/10.0.0.1", "udp/2001:db8::1:53", "udp/10.0.0.1:65536"]
+        ["udp", "udp/53", "icmp/10.0.0.1:53", "udp/10.0.0.1", "udp/2001:db8::1:53", "udp/10.0.0.1:65536"]
     {
         assert!(text.parse::<ServiceAddress>().is_err(), "{text}");
     }
