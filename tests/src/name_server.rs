@@ -237,7 +237,9 @@ impl NameServer {
                 wait_for(&what, STARTS_WITHIN, || {
                     let asked = Instant::now();
                     let answer = self.ask()?;
-                    if answer.is_some() && answer != Some(wanted) {
+                    // A server that is reloading may be slow: no answer yet tells nothing. One that is started anew
+                    // has failed from when it was ended.
+                    if answer != Some(wanted) && (answer.is_some() || !anew) {
                         since = asked;
                     }
                     Ok((answer == Some(wanted)).then_some(()))

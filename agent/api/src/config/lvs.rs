@@ -21,7 +21,7 @@ pub struct Lvs {
     /// `adopt`: what becomes of services that are not in the configuration.
     pub adopt: Adopt,
     /// `exclusive_grace`: how long a service of others is left and warned of before `"exclusive"` removes it. Default
-    /// 30 s, up to 1 day.
+    /// 3 s, up to 1 day.
     pub exclusive_grace: Duration,
     /// `interval`: how often the kernel's table is read and compared. Default 1 s, 100 ms to 5 s.
     pub interval: Duration,
@@ -40,7 +40,7 @@ impl Default for Lvs {
     fn default() -> Self {
         Self {
             adopt: Adopt::Named,
-            exclusive_grace: Duration::from_secs(30),
+            exclusive_grace: Duration::from_secs(3),
             interval: Duration::from_secs(1),
             sysctls: Sysctls::Check,
             drain_deadline: None,
