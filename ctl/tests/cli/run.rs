@@ -239,7 +239,9 @@ fn a_second_signal_ends_the_patience() {
     let place = Place::with_daemons();
     fs::write(place.path("checkd.stubborn"), "").unwrap();
     let mut running = place.start();
-    place.started("checkd", 1);
+    for name in ["agentd", "checkd", "lvsd"] {
+        place.started(name, 1);
+    }
     running.signal(Signal::SIGTERM);
     running.says("agentd: ends");
     let asked = Instant::now();
