@@ -1,10 +1,13 @@
 //! What a good file means, and what is said of a bad one.
 
+mod checks;
 mod good;
+mod kernel;
 mod mistakes;
 mod random;
+mod shipped;
 
-use super::{Config, Mistakes, Source, parse};
+use super::{Config, Mistakes, RealServer, Source, VirtualServer, parse};
 
 /// The shipped example.
 const EXAMPLE: &str = include_str!("../../../../etc/holdfast.toml");
@@ -47,4 +50,26 @@ fn good(text: &str) -> Config {
 fn bad(text: &str) -> Vec<String> {
     let Mistakes(mistakes) = read(text).expect_err("this should not be accepted");
     mistakes.iter().map(|m| format!("{}:{}: {}", m.line, m.column, m.message)).collect()
+}
+
+/// The messages for a pool with these keys, without their places.
+fn said(keys: &str, check: &str, real: &str) -> Vec<String> {
+    let Mistakes(mistakes) = read(&pool(keys, check, real)).expect_err("this should not be accepted");
+    mistakes.into_iter().map(|mistake| mistake.message).collect()
+}
+
+/// The one real server of a configuration, and its virtual server.
+fn only(config: &Config) -> (&VirtualServer, &RealServer) {
+    let mut all = config.real_servers();
+    let first = all.next().expect("there is one");
+    assert!(all.next().is_none());
+    first
+}
+
+/// A pool with one real server and this check.
+fn checked(check: &str) -> String {
+    format!(
+        "[[virtual_server]]\nname = \"p\"\naddress = \"10.0.0.9\"\nservices = [\"tcp/25\"]\n{check}\n\
+         [[virtual_server.real_server]]\nname = \"a\"\naddress = \"10.0.0.1\""
+    )
 }

@@ -1,13 +1,7 @@
 //! Mistakes: what is said, where, and that all are said at once.
 
-use super::{bad, good, pool, read, source};
+use super::{bad, good, pool, read, said, source};
 use crate::config::{Mistakes, includes, parse};
-
-/// The messages for a pool with these keys, without their places.
-fn said(keys: &str, check: &str, real: &str) -> Vec<String> {
-    let Mistakes(mistakes) = read(&pool(keys, check, real)).expect_err("this should not be accepted");
-    mistakes.into_iter().map(|mistake| mistake.message).collect()
-}
 
 #[test]
 fn more_than_fifty_mistakes_in_one_run_each_in_its_place() {
@@ -268,28 +262,6 @@ fn one_packet_needs_udp() {
 }
 
 #[test]
-fn a_check_without_a_question() {
-    let text = pool("", "", "").replace("qname = \"resolve.test\"", "qtype = \"A\"");
-    let missing =
-        "qname is missing in [virtual_server.check.dns]; write the name to ask for: qname = \"resolve.test\"";
-    assert_eq!(bad(&text), [format!("7:1: {missing}")]);
-    // Said once, however many real servers inherit it, and where the virtual server has its check.
-    let second = "[virtual_server.real_server.check.dns]\nrise = 1\n[[virtual_server.real_server]]\nname = \"dns2\"\naddress = \"10.0.0.2\"";
-    let text = pool("", "", second).replace("qname = \"resolve.test\"", "qtype = \"A\"");
-    assert_eq!(bad(&text), [format!("7:1: {missing}")]);
-    // Not at all when each has its own.
-    let own = "[virtual_server.real_server.check.dns]\nqname = \"own.test\"";
-    good(&pool("", "", own).replace("qname = \"resolve.test\"\n", "\n"));
-}
-
-#[test]
-fn an_inherited_mistake_is_said_once() {
-    let second = "[[virtual_server.real_server]]\nname = \"dns2\"\naddress = \"10.0.0.2\"";
-    let check = "expect_answer = [\"x\"]\ntimeout = \"3s\"";
-    assert_eq!(bad(&pool("", check, second)).len(), 2, "{:?}", bad(&pool("", check, second)));
-}
-
-#[test]
 fn doubles_across_files() {
     let first = source("a.toml", &pool("", "", ""));
     let second = source("b.toml", &format!("[lvs]\n{}", pool("", "", "")));
@@ -421,143 +393,4 @@ fn what_is_shown_is_cut_and_escaped() {
     assert!(bad(&long).iter().all(|one| one.len() < 300));
     let control = pool("", "", "").replace("192.0.2.53", "\\u001b[31m\\nholdfast.toml:1:1: forged");
     assert!(bad(&control).iter().all(|one| !one.contains(['\u{1b}', '\n'])), "{:?}", bad(&control));
-}
-
-#[test]
-fn what_the_kernel_can_not_hold() {
-    for (keys, check, real, why) in [
-        (
-            "",
-            "",
-            "lower_threshold = 5",
-            "lower_threshold = 5 is above upper_threshold = 0; write at most that",
-        ),
-        ("", "", "upper_threshold = 2147483648", "upper_threshold = 2147483648 is out of range"),
-        ("tunnel = { port = 1 }", "", "", "type is missing in tunnel; write type = \"gre\""),
-        ("tunnel = { type = \"gue\" }", "", "", "port is missing in tunnel; write port = 6080"),
-        ("tunnel = { type = \"gre\", port = 1 }", "", "", "port is for type = \"gue\" only; remove it"),
-        (
-            "tunnel = { type = \"ipip\", checksum = \"full\" }",
-            "",
-            "",
-            "checksum is for type = \"gue\" and \"gre\" only",
-        ),
-        (
-            "tunnel = { type = \"gre\", checksum = \"remote\" }",
-            "",
-            "",
-            "checksum = \"remote\" is for type = \"gue\" only",
-        ),
-        ("tunnel = { type = \"gres\" }", "", "", "unknown type \"gres\"; did you mean \"gre\"?"),
-        (
-            "",
-            "",
-            "tunnel = { type = \"gre\" }\nforwarding = \"nat\"",
-            "tunnel has no effect with forwarding = \"nat\"",
-        ),
-        (
-            "persistence = { timeout = \"1m\", engine = \"sip\" }",
-            "",
-            "",
-            "the engine \"sip\" knows UDP only; leave the other services",
-        ),
-        (
-            "persistence = { timeout = \"1m\", engine = \"sop\" }",
-            "",
-            "",
-            "unknown engine \"sop\"; did you mean \"sip\"?",
-        ),
-    ] {
-        let said = said(keys, check, real);
-        assert!(said.len() == 1 && said[0].starts_with(why), "{keys} {check} {real}: {said:#?}");
-    }
-    let every = |keys: &str| bad(&pool(keys, "", "").replace("udp/53", "udp/0"));
-    assert!(every("").iter().any(|one| one.contains("persistence is missing")), "{:?}", every(""));
-    let probed = every("persistence = { timeout = \"1m\" }");
-    assert!(probed[0].contains("check.dns.port is missing"), "{probed:?}");
-}
-
-#[test]
-fn the_kernels_daemon_and_timeouts() {
-    for (keys, why) in [
-        ("sysctls = \"write\"", "unknown sysctls \"write\"; write \"check\" or \"set\""),
-        ("timeouts = { udp = \"1500ms\" }", "the kernel counts whole seconds; write udp = \"2s\""),
-        ("timeouts = { udp = \"32d\" }", "udp = \"32d\" is out of range; write 1s to 31d"),
-        ("timeouts = { icmp = \"2s\" }", "unknown key \"icmp\"; [lvs.timeouts] knows tcp, tcp_fin and udp"),
-        ("drain_deadline = \"0s\"", "drain_deadline = \"0s\" is out of range; write 1s to 31d"),
-        ("sync = { id = 1 }", "interface is missing in [lvs.sync]; write interface = \"eth1\""),
-        (
-            "sync = { interface = \"a-name-too-long!\" }",
-            "interface \"a-name-too-long!\" is no interface's name; write one such as \"eth1\"",
-        ),
-        (
-            "sync = { interface = \"eth1\", group = \"10.0.0.1\" }",
-            "group \"10.0.0.1\" is no multicast address; write one such as \"224.0.0.81\"",
-        ),
-        (
-            "sync = { interface = \"eth1\", id = 256 }",
-            "id = 256 is out of range; write a whole number from 0 to 255",
-        ),
-        (
-            "sync = { interface = \"eth1\", role = \"slave\" }",
-            "unknown role \"slave\"; write \"both\" or \"master\" or \"backup\"",
-        ),
-    ] {
-        let Mistakes(said) = read(&format!("[lvs]\n{keys}\n{}", pool("", "", ""))).unwrap_err();
-        assert_eq!(said.iter().map(|one| one.message.as_str()).collect::<Vec<_>>(), [why], "{keys}");
-    }
-}
-
-#[test]
-fn other_kinds_of_checks() {
-    for (check, why) in [
-        (
-            "{ tcp = {}, udp = { send = \"x\" } }",
-            "this is a second check, the first is at test.toml:5:17; remove one of them",
-        ),
-        (
-            "{ udp = {} }",
-            "send is missing in [virtual_server.check.udp]; write what the server answers to: send = \"ping\"",
-        ),
-        (
-            "{ udp = { send = \"x\", expect = \"y\", silence_passes = true } }",
-            "expect and silence_passes = true don't go together; remove one of them",
-        ),
-        (
-            "{ exec = { command = [] } }",
-            "command is empty; write the program's absolute path and its arguments",
-        ),
-        (
-            "{ exec = { command = [\"check_dig\"] } }",
-            "command begins with \"check_dig\"; write the program's absolute path, there is no shell",
-        ),
-        (
-            "{ exec = { command = [\"/c\", \"{adress}\"] } }",
-            "unknown placeholder \"{adress}\"; there are {address}, {port} and {name}",
-        ),
-        (
-            "{ exec = { command = [\"/c\"], exit_codes = \"plugins\" } }",
-            "unknown exit_codes \"plugins\"; did you mean \"plugin\"?",
-        ),
-        (
-            "{ tcp = { interval = \"1s\", fast_interval = \"2s\" } }",
-            "fast_interval = \"2s\" is longer than interval = \"1s\"; write a shorter one",
-        ),
-        (
-            "{ tcp = { timeout = \"400ms\", fast_interval = \"200ms\" } }",
-            "fast_interval = \"200ms\" is shorter than timeout = \"400ms\"; a probe must end before the next begins",
-        ),
-        (
-            "{ tcp = { interval = \"10s\", down_interval = \"5s\" } }",
-            "down_interval = \"5s\" is shorter than interval = \"10s\"; write a longer one",
-        ),
-        ("{ tcp = { initial = \"upp\" } }", "unknown initial \"upp\"; did you mean \"up\"?"),
-    ] {
-        let text = format!(
-            "[[virtual_server]]\nname = \"p\"\naddress = \"10.0.0.9\"\nservices = [\"tcp/25\"]\ncheck = {check}\n\
-             [[virtual_server.real_server]]\nname = \"a\"\naddress = \"10.0.0.1\""
-        );
-        let mistakes = parse(&[source("test.toml", &text)]).unwrap_err().0;
-        assert_eq!(mistakes.iter().map(|m| m.message.as_str()).collect::<Vec<_>>(), [why], "{check}");
-    }
 }

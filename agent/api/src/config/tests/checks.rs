@@ -1,0 +1,180 @@
+//! Checks: what their keys mean, what a real server overlays, and what is said of wrong ones.
+
+use std::time::Duration;
+
+use checker_core::dns::{Rcode, Transport};
+
+use super::{bad, checked, good, only, pool, source};
+use crate::config::{CheckKind, Rhythm, parse};
+
+#[test]
+fn every_key_of_a_check_is_read_and_overlaid() {
+    use checker_core::dns::{Edns, Empty, Fit};
+    let check = "qtype = \"A\"\nrecursion = false\nchecking_disabled = true\nauthentic_data = true\nmixed_case = true\n\
+         edns_size = 4096\ndnssec_ok = true\ncookie = true\nclient_subnet = \"192.0.2.0/24\"\npadding = 128\n\
+         forbid_rcode = \"SERVFAIL\"\nexpect_match = \"^192\"\nexpect_network = [\"192.0.2.0/24\"]\nexpect_fit = \"all\"\n\
+         answer_count = \"1..2\"\nanswer_ttl = \"5..\"\nexpect_authority = \"NS ns1.test\"\n\
+         expect_additional = \"A 192.0.2.1\"\nexpect_flags = [\"aa\", \"ra\"]\nforbid_flags = \"tc\"\n\
+         min_serial = 4294967295\nsignatures_last = \"1d\"\nsignatures_warn = \"3d\"\nexpect_nsid = \"ns1\"\n\
+         zone_expiry = \"1h\"\nlatency_warn = \"10ms\"\nlatency_max = \"20ms\"\ntry_timeout = \"100ms\"\n\
+         transport = \"udp+tcp\"\n";
+    let text = pool("", check, "[virtual_server.real_server.check.dns]\nexpect_fit = \"exact\"");
+    let config = good(&text.replace("\"resolve.test\"", "\"{rand}.test\""));
+    let dns = &only(&config).1.check.dns().unwrap();
+    assert_eq!(dns.question.to_string(), "{rand}.test A");
+    let ask = &dns.ask;
+    assert!(!ask.recursion_desired && ask.checking_disabled && ask.authentic_data && ask.mixed_case);
+    let Edns { size, dnssec_ok, nsid, expire, cookie, subnet, padding, .. } = ask.edns.clone().unwrap();
+    assert!(dnssec_ok && nsid && expire && cookie && subnet.is_some() && padding.is_some() && size == 4096);
+    let expect = &dns.expect;
+    assert!(!expect.admits(Rcode::SERVFAIL));
+    assert_eq!((expect.answer.wanted.len(), expect.answer.fit), (2, Fit::Exact));
+    assert!(expect.answer.count.is_some() && expect.answer.ttl.is_some());
+    assert_eq!((expect.authority.wanted.len(), expect.additional.wanted.len()), (1, 1));
+    assert_eq!((expect.flags.to_string(), expect.forbidden_flags.to_string()), ("aa ra".into(), "tc".into()));
+    assert_eq!((expect.serial, expect.expire), (Some(u32::MAX), Some(3_600)));
+    assert_eq!(expect.signatures.map(|s| (s.must_last, s.should_last)), Some((86_400, 259_200)));
+    assert!(expect.nsid.is_some() && expect.latency.should.is_some() && expect.latency.must.is_some());
+    assert_eq!(dns.spacing(), Duration::from_millis(100));
+    assert!(dns.tcp_too);
+
+    let config = good(&pool("", "expect_empty = \"expected\"\nedns = true", ""));
+    let dns = &only(&config).1.check.dns().unwrap();
+    assert_eq!((dns.expect.empty, &dns.ask.edns), (Empty::Expected, &Some(Edns::default())));
+    for (check, said) in [
+        ("expect_match = \"(\"", "expect_match: \"(\" is no regular expression"),
+        ("expect_network = \"x\"", "expect_network: \"x\" is no network"),
+        (
+            "expect_fit = \"most\"",
+            "expect_fit = \"most\" is unknown; write one of \"any\", \"all\", \"exact\"",
+        ),
+        ("answer_count = \"4..2\"", "answer_count: \"4..2\" is no range"),
+        ("expect_authority = \"ns1.test\"", "expect_authority: \"ns1.test\" is no record"),
+        ("expect_flags = \"qr\"", "expect_flags: \"qr\" is no flag"),
+        ("latency_warn = \"2s\"\nlatency_max = \"1s\"", "latency_warn is not below latency_max"),
+        ("expect_empty = \"passes\"\nexpect_match = \"x\"", "expect_empty does not go with expected answers"),
+    ] {
+        let mistakes = bad(&pool("", check, ""));
+        assert!(mistakes.len() == 1 && mistakes[0].contains(said), "{check}: {mistakes:?}");
+    }
+}
+
+#[test]
+fn every_key_of_a_rhythm() {
+    let more = "interval = \"4s\"\nfast_interval = \"500ms\"\ndown_interval = \"1m\"\ninitial = \"up\"\ndamping = \"10m\"";
+    let config = good(&pool("", more, ""));
+    let expected = Rhythm {
+        interval: Duration::from_secs(4),
+        fast_interval: Some(Duration::from_millis(500)),
+        down_interval: Some(Duration::from_secs(60)),
+        initial: crate::Verdict::Up,
+        damping: Duration::from_secs(600),
+        ..Rhythm::default()
+    };
+    let check = &only(&config).1.check;
+    // The timeout fits into the shortest interval.
+    assert_eq!((check.rhythm, check.kind.timeout().get()), (expected, Duration::from_millis(500)));
+}
+
+#[test]
+fn other_kinds_of_checks() {
+    let config = good(&checked("check.tcp = { expect = \"220 \", send = \"QUIT\\r\\n\", timeout = \"1s\" }"));
+    let check = &only(&config).1.check;
+    assert_eq!(check.target, "10.0.0.1:25".parse().unwrap());
+    let CheckKind::Talk(talk) = &check.kind else { panic!("{check:?}") };
+    assert_eq!(talk.to_string(), "connects over tcp, sends \"QUIT\\r\\n\", expects \"220 \"");
+
+    let config = good(&checked("check.udp = { send = \"x\", silence_passes = true, port = 53 }"));
+    let check = &only(&config).1.check;
+    assert_eq!(check.target, "10.0.0.1:53".parse().unwrap());
+    assert!(
+        matches!(&check.kind, CheckKind::Talk(talk) if talk.silence_passes && talk.transport == Transport::Udp)
+    );
+
+    let config = good(&checked(
+        "check.exec = { command = [\"/c\", \"{address}:{port}\", \"{name}\", \"awk {print}\"], exit_codes = \"plugin\" }",
+    ).replace("{print}", "{ print }"));
+    let CheckKind::Exec(exec) = &only(&config).1.check.kind else { panic!("{config:?}") };
+    assert_eq!(exec.command, ["/c", "10.0.0.1:25", "a", "awk { print }"]);
+
+    // A real server's check of another kind stands alone.
+    let both = checked("check.dns.qname = \"a.test\"") + "\ncheck.tcp.rise = 7";
+    let check = &only(&good(&both)).1.check.clone();
+    assert!(matches!(&check.kind, CheckKind::Talk(_)) && check.rhythm.rise == 7);
+}
+
+#[test]
+fn a_check_without_a_question() {
+    let text = pool("", "", "").replace("qname = \"resolve.test\"", "qtype = \"A\"");
+    let missing =
+        "qname is missing in [virtual_server.check.dns]; write the name to ask for: qname = \"resolve.test\"";
+    assert_eq!(bad(&text), [format!("7:1: {missing}")]);
+    // Said once, however many real servers inherit it, and where the virtual server has its check.
+    let second = "[virtual_server.real_server.check.dns]\nrise = 1\n[[virtual_server.real_server]]\nname = \"dns2\"\naddress = \"10.0.0.2\"";
+    let text = pool("", "", second).replace("qname = \"resolve.test\"", "qtype = \"A\"");
+    assert_eq!(bad(&text), [format!("7:1: {missing}")]);
+    // Not at all when each has its own.
+    let own = "[virtual_server.real_server.check.dns]\nqname = \"own.test\"";
+    good(&pool("", "", own).replace("qname = \"resolve.test\"\n", "\n"));
+}
+
+#[test]
+fn an_inherited_mistake_is_said_once() {
+    let second = "[[virtual_server.real_server]]\nname = \"dns2\"\naddress = \"10.0.0.2\"";
+    let check = "expect_answer = [\"x\"]\ntimeout = \"3s\"";
+    assert_eq!(bad(&pool("", check, second)).len(), 2, "{:?}", bad(&pool("", check, second)));
+}
+
+#[test]
+fn mistakes_of_other_kinds() {
+    for (check, why) in [
+        (
+            "{ tcp = {}, udp = { send = \"x\" } }",
+            "this is a second check, the first is at test.toml:5:17; remove one of them",
+        ),
+        (
+            "{ udp = {} }",
+            "send is missing in [virtual_server.check.udp]; write what the server answers to: send = \"ping\"",
+        ),
+        (
+            "{ udp = { send = \"x\", expect = \"y\", silence_passes = true } }",
+            "expect and silence_passes = true don't go together; remove one of them",
+        ),
+        (
+            "{ exec = { command = [] } }",
+            "command is empty; write the program's absolute path and its arguments",
+        ),
+        (
+            "{ exec = { command = [\"check_dig\"] } }",
+            "command begins with \"check_dig\"; write the program's absolute path, there is no shell",
+        ),
+        (
+            "{ exec = { command = [\"/c\", \"{adress}\"] } }",
+            "unknown placeholder \"{adress}\"; there are {address}, {port} and {name}",
+        ),
+        (
+            "{ exec = { command = [\"/c\"], exit_codes = \"plugins\" } }",
+            "unknown exit_codes \"plugins\"; did you mean \"plugin\"?",
+        ),
+        (
+            "{ tcp = { interval = \"1s\", fast_interval = \"2s\" } }",
+            "fast_interval = \"2s\" is longer than interval = \"1s\"; write a shorter one",
+        ),
+        (
+            "{ tcp = { timeout = \"400ms\", fast_interval = \"200ms\" } }",
+            "fast_interval = \"200ms\" is shorter than timeout = \"400ms\"; a probe must end before the next begins",
+        ),
+        (
+            "{ tcp = { interval = \"10s\", down_interval = \"5s\" } }",
+            "down_interval = \"5s\" is shorter than interval = \"10s\"; write a longer one",
+        ),
+        ("{ tcp = { initial = \"upp\" } }", "unknown initial \"upp\"; did you mean \"up\"?"),
+    ] {
+        let text = format!(
+            "[[virtual_server]]\nname = \"p\"\naddress = \"10.0.0.9\"\nservices = [\"tcp/25\"]\ncheck = {check}\n\
+             [[virtual_server.real_server]]\nname = \"a\"\naddress = \"10.0.0.1\""
+        );
+        let mistakes = parse(&[source("test.toml", &text)]).unwrap_err().0;
+        assert_eq!(mistakes.iter().map(|m| m.message.as_str()).collect::<Vec<_>>(), [why], "{check}");
+    }
+}

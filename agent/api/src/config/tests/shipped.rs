@@ -1,0 +1,137 @@
+//! What is shipped and shown: the example and the reference name every key, and what they show is good.
+
+use super::{EXAMPLE, good};
+
+#[test]
+fn the_example_is_a_good_file() {
+    let config = good(EXAMPLE);
+    let names: Vec<String> =
+        config.real_servers().map(|(pool, server)| pool.id_of(server).to_string()).collect();
+    assert_eq!(names, ["resolver/dns1", "resolver/dns2"]);
+    assert!(config.virtual_server(&"resolver".parse().unwrap()).is_some());
+    assert!(config.virtual_server(&"dns1".parse().unwrap()).is_none());
+}
+
+/// Keys in the example's comments that are no defaults, but stand for something that is absent otherwise.
+const NO_DEFAULTS: [&str; 34] = [
+    "sentinels",
+    "drain_deadline",
+    "timeouts",
+    "sync",
+    "try_timeout",
+    "persistence",
+    "expect_answer",
+    "expect_match",
+    "expect_network",
+    "answer_count",
+    "answer_ttl",
+    "forbid_rcode",
+    "expect_authority",
+    "expect_additional",
+    "expect_flags",
+    "forbid_flags",
+    "min_serial",
+    "signatures_last",
+    "signatures_warn",
+    "zone_expiry",
+    "expect_nsid",
+    "latency_warn",
+    "latency_max",
+    "edns_size",
+    "client_subnet",
+    "padding",
+    "probe_source",
+    "fast_interval",
+    "down_interval",
+    "send",
+    "expect",
+    "silence_passes",
+    "command",
+    "exit_codes",
+];
+
+#[test]
+fn what_the_example_calls_defaults_are_defaults() {
+    let mut uncommented = 0;
+    let mut in_real_server = false;
+    let text: Vec<String> = EXAMPLE
+        .lines()
+        .map(|line| {
+            in_real_server |= line.contains("[[virtual_server.real_server]]");
+            let Some((key, _)) = line.trim_start().strip_prefix("# ").and_then(|rest| rest.split_once(" = "))
+            else {
+                return line.to_owned();
+            };
+            let is_key = key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            if !is_key || NO_DEFAULTS.contains(&key) || (in_real_server && key == "port") {
+                return line.to_owned();
+            }
+            uncommented += 1;
+            line.replacen("# ", "", 1)
+        })
+        .collect();
+    assert_eq!(uncommented, 35, "keys in comments");
+    assert_eq!(good(&text.join("\n")).digest, good(EXAMPLE).digest);
+}
+
+#[test]
+fn the_example_names_every_key() {
+    for kind in crate::config::keys::ALL {
+        for key in kind.keys {
+            let named = EXAMPLE.lines().any(|line| {
+                let line = line.trim_start().trim_start_matches("# ");
+                line.split_once(" = ").is_some_and(|(name, _)| name == *key)
+                    || line.contains(&format!("{{ {key} = "))
+                    || line.contains(&format!(", {key} = "))
+                    || line.starts_with('[') && line.contains(key)
+            });
+            assert!(named, "{key} of {}", kind.header);
+        }
+    }
+}
+
+/// The reference of the configuration.
+const REFERENCE: &str = include_str!("../../../../../docs/configuration.md");
+
+#[test]
+fn the_reference_names_every_key() {
+    for kind in crate::config::keys::ALL {
+        for key in kind.keys.iter().filter(|key| {
+            ![
+                "virtual_server",
+                "lvs",
+                "status",
+                "checks",
+                "check",
+                "dns",
+                "tcp",
+                "udp",
+                "exec",
+                "timeouts",
+                "sync",
+            ]
+            .contains(*key)
+        }) {
+            assert!(
+                REFERENCE.lines().any(|line| line.starts_with(&format!("| `{key}` |"))),
+                "{key} of {}",
+                kind.header
+            );
+        }
+    }
+}
+
+#[test]
+fn what_the_reference_shows_is_a_good_file() {
+    let mut inside = false;
+    let shown: Vec<&str> = REFERENCE
+        .lines()
+        .filter(|line| {
+            let fence = line.starts_with("```");
+            inside = if fence { *line == "```toml" } else { inside };
+            inside && !fence
+        })
+        .collect();
+    let config = good(&shown.join("\n"));
+    assert_eq!(config.real_servers().count(), 2);
+}
