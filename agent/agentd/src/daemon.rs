@@ -3,13 +3,15 @@
 //! Owns the order of starting (configuration, state, socket, readiness), the main loop and its watchdog. What is served is
 //! elsewhere.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent_core::ledger::Ledger;
-use agent_daemon::{LoadError, Signal, Signals, Watchdog, boot_id, load_config, ready, reloading, stopping};
+use agent_daemon::{
+    Signal, Signals, Start, Watchdog, boot_id, load_config, ready, reloading, stopping, take_config,
+};
 use anyhow::Context;
 use tokio::net::UnixListener;
 use tokio::sync::Notify;
@@ -31,14 +33,6 @@ const NO_DESCRIPTOR: Duration = Duration::from_millis(100);
 /// How long the last write may take.
 const LAST_WRITE: Duration = Duration::from_secs(5);
 
-/// What the command line says.
-#[derive(Debug)]
-pub struct Start {
-    pub config: PathBuf,
-    pub socket: PathBuf,
-    pub state: PathBuf,
-}
-
 /// What a signal asked for.
 #[derive(Debug, Default)]
 struct Asked {
@@ -48,12 +42,12 @@ struct Asked {
 
 /// Runs until a signal ends it.
 pub fn run(start: &Start) -> anyhow::Result<()> {
-    let config = load_config(&start.config)?;
+    let config = load_config(&start.common.config)?;
     let clock = Clock::start();
     let boot_id = boot_id().context("can't tell this boot from another")?;
     let people = People::look_up();
     let mut store = Store::open(&start.state)?;
-    let (socket, file) = listener::listen(&start.socket)?;
+    let (socket, file) = listener::listen(&start.common.socket)?;
     let now = clock.now();
     let ledger = match store.load(now.wall) {
         Some(state) => Ledger::restore(state, boot_id, now),
@@ -100,12 +94,12 @@ async fn main_loop(
     let watchdog = Watchdog::from_environment();
     let turn = watchdog.patience().map_or(TURN, |patience| TURN.min(patience));
     ready();
-    tracing::info!(socket = %start.socket.display(), state = %start.state.display(), "serving");
+    tracing::info!(socket = %start.common.socket.display(), state = %start.state.display(), "serving");
     loop {
         tokio::select! {
             biased;
             () = asked.stop.notified() => break,
-            () = asked.reload.notified() => reload(&start.config, &hub).await,
+            () = asked.reload.notified() => reload(&start.common.config, &hub).await,
             // Neither ends by itself. An agent that is deaf or forgetful is better started anew.
             _ = &mut accepting => anyhow::bail!("the task that accepts connections has ended"),
             _ = &mut saving => anyhow::bail!("the task that writes the state file has ended"),
@@ -146,17 +140,7 @@ async fn reload(path: &Path, hub: &Hub) {
     reloading();
     let path = path.to_owned();
     match tokio::task::spawn_blocking(move || load_config(&path)).await {
-        Ok(Ok(config)) => {
-            hub.set_config(config);
-            tracing::info!("took the new configuration");
-        }
-        Ok(Err(LoadError::Wrong(mistakes))) => {
-            for mistake in mistakes.0 {
-                tracing::error!("{mistake}");
-            }
-            tracing::error!("the configuration has mistakes: the former one stays");
-        }
-        Ok(Err(error)) => tracing::error!("{error}; the former configuration stays"),
+        Ok(loaded) => take_config(loaded, |config| hub.set_config(config)),
         Err(error) => tracing::error!("can't read the configuration: {error}; the former one stays"),
     }
     ready();

@@ -18,10 +18,9 @@ mod saver;
 mod store;
 mod stream;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use agent_daemon::{Common, DEFAULT_STATE};
+use agent_daemon::Start;
 use clap::Parser;
 
 /// Keeps the facts that the other daemons report and the orders that operators give.
@@ -29,18 +28,9 @@ use clap::Parser;
 #[command(name = "agentd", version, about, max_term_width = 100)]
 struct Args {
     #[command(flatten)]
-    common: Common,
-    /// The state file.
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_STATE)]
-    state: PathBuf,
+    start: Start,
 }
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
-        Ok(args) => args,
-        Err(error) => error.exit(),
-    };
-    agent_daemon::init_logging(args.common.log_level);
-    let start = daemon::Start { config: args.common.config, socket: args.common.socket, state: args.state };
-    agent_daemon::run(|| daemon::run(&start))
+    agent_daemon::main(|args: &Args| args.start.common.log_level, |args| daemon::run(&args.start))
 }

@@ -25,6 +25,17 @@ pub struct Common {
     pub log_level: LogLevel,
 }
 
+/// Flags of a daemon that reads or writes the agent's state file as well.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct Start {
+    /// What every daemon has.
+    #[command(flatten)]
+    pub common: Common,
+    /// The agent's state file.
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_STATE)]
+    pub state: PathBuf,
+}
+
 /// How much is logged: messages of this level and graver ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, clap::ValueEnum)]
 pub enum LogLevel {

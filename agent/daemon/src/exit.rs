@@ -1,9 +1,10 @@
-//! Exit codes, and the last words of a `main` that failed.
+//! `main`: the command line, the exit codes, and the last words when it failed.
 //!
 //! Owns which error means which code: 0 all was well, 1 it failed, 2 it was called or configured wrongly.
 
 use std::process::ExitCode;
 
+use crate::args::LogLevel;
 use crate::load::LoadError;
 use crate::logging;
 
@@ -19,6 +20,20 @@ pub struct UsageError(
     /// What is wrong and what to do instead, in one line.
     pub String,
 );
+
+/// A daemon's `main`: reads the command line `A`, logs from the level that it asks for, then [`run`]s `life`.
+pub fn main<A: clap::Parser>(
+    level: fn(&A) -> LogLevel,
+    life: impl FnOnce(A) -> anyhow::Result<()>,
+) -> ExitCode {
+    let args = match A::try_parse() {
+        Ok(args) => args,
+        // Prints what was asked for, or what is wrong.
+        Err(error) => error.exit(),
+    };
+    logging::init_logging(level(&args));
+    run(|| life(args))
+}
 
 /// Runs `main`, prints its error as one line (a configuration's mistakes as one line each) and says with which code to
 /// exit.

@@ -13,10 +13,10 @@ mod logging;
 mod notify;
 mod signals;
 
-pub use args::{Common, DEFAULT_CONFIG, DEFAULT_SOCKET, DEFAULT_STATE, LogLevel};
+pub use args::{Common, DEFAULT_CONFIG, DEFAULT_SOCKET, DEFAULT_STATE, LogLevel, Start};
 pub use boot::boot_id;
-pub use exit::{EXIT_FAILURE, EXIT_USAGE, UsageError, run};
-pub use load::{LoadError, load_config, load_sources};
+pub use exit::{EXIT_FAILURE, EXIT_USAGE, UsageError, main, run};
+pub use load::{LoadError, load_config, load_sources, take_config};
 pub use logging::init_logging;
 pub use notify::{Watchdog, ready, reloading, status, stopping};
 pub use signals::{Signal, Signals};

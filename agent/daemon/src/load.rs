@@ -47,6 +47,23 @@ pub fn load_config(path: &Path) -> Result<Config, LoadError> {
     Err(LoadError::Wrong(Mistakes(mistakes)))
 }
 
+/// The end of a reload: hands what was loaded to `take`, or logs everything that is wrong with it and changes nothing.
+pub fn take_config(loaded: Result<Config, LoadError>, take: impl FnOnce(Config)) {
+    match loaded {
+        Ok(config) => {
+            take(config);
+            tracing::info!("took the new configuration");
+        }
+        Err(LoadError::Wrong(Mistakes(mistakes))) => {
+            for mistake in mistakes {
+                tracing::error!("{mistake}");
+            }
+            tracing::error!("the configuration has mistakes: the former one stays");
+        }
+        Err(error) => tracing::error!("{error}; the former configuration stays"),
+    }
+}
+
 /// The texts of the configuration file `path` and of what it includes, in the order in which they are read.
 ///
 /// # Errors

@@ -3,11 +3,11 @@
 //! Owns the order of starting (configuration, socket, watcher, readiness) and the main loop with its watchdog.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use agent_api::config::{Config, Status};
-use agent_daemon::{LoadError, Signal, Signals, Watchdog, load_config, ready, reloading, stopping};
+use agent_daemon::{Signal, Signals, Start, Watchdog, load_config, ready, reloading, stopping, take_config};
 use agent_link::Watcher;
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -17,14 +17,6 @@ use tokio::time::{Instant, sleep_until};
 use crate::app::{App, Settings};
 use crate::gather::Gatherer;
 use crate::server;
-
-/// What the command line says.
-#[derive(Debug)]
-pub struct Start {
-    pub config: PathBuf,
-    pub socket: PathBuf,
-    pub state: PathBuf,
-}
 
 /// What a signal or the watcher asked for.
 #[derive(Debug, Default)]
@@ -36,7 +28,7 @@ struct Asked {
 
 /// Runs until a signal ends it.
 pub fn run(start: &Start) -> anyhow::Result<()> {
-    let config = load_config(&start.config)?;
+    let config = load_config(&start.common.config)?;
     let asked = Arc::new(Asked::default());
     let for_signals = Arc::clone(&asked);
     let _signals = Signals::start(move |signal| match signal {
@@ -60,7 +52,7 @@ async fn main_loop(start: &Start, config: &Config, asked: &Arc<Asked>) -> anyhow
         format!("can't listen on {listen}; see `ss -ltnp`, or write another listen in [status]")
     })?;
     let for_watcher = Arc::clone(asked);
-    let watcher = Watcher::start(&start.socket, None, move || for_watcher.refresh.notify_one())
+    let watcher = Watcher::start(&start.common.socket, None, move || for_watcher.refresh.notify_one())
         .context("can't watch the agent")?;
     let mut gatherer = Gatherer::new(watcher, &start.state);
     let app = Arc::new(App::new(gatherer.first(), settings(config)));
@@ -72,7 +64,7 @@ async fn main_loop(start: &Start, config: &Config, asked: &Arc<Asked>) -> anyhow
         tokio::select! {
             biased;
             () = asked.stop.notified() => break,
-            () = asked.reload.notified() => reload(&start.config, *listen, &app).await,
+            () = asked.reload.notified() => reload(&start.common.config, *listen, &app).await,
             () = sleep_until(Instant::from_std(gatherer.due())) => gatherer.refresh(&app),
             () = asked.refresh.notified() => gatherer.note_change(),
         }
@@ -91,24 +83,17 @@ fn settings(config: &Config) -> Settings {
 async fn reload(path: &Path, listen: SocketAddr, app: &App) {
     reloading();
     let path = path.to_owned();
+    let take = |config: Config| {
+        if config.status.listen != listen {
+            tracing::warn!(
+                "the page stays on {listen}: restart statusd to serve it on {}",
+                config.status.listen
+            );
+        }
+        app.set_settings(settings(&config));
+    };
     match tokio::task::spawn_blocking(move || load_config(&path)).await {
-        Ok(Ok(config)) => {
-            if config.status.listen != listen {
-                tracing::warn!(
-                    "the page stays on {listen}: restart statusd to serve it on {}",
-                    config.status.listen
-                );
-            }
-            app.set_settings(settings(&config));
-            tracing::info!("took the new configuration");
-        }
-        Ok(Err(LoadError::Wrong(mistakes))) => {
-            for mistake in mistakes.0 {
-                tracing::error!("{mistake}");
-            }
-            tracing::error!("the configuration has mistakes: the former one stays");
-        }
-        Ok(Err(error)) => tracing::error!("{error}; the former configuration stays"),
+        Ok(loaded) => take_config(loaded, take),
         Err(error) => tracing::error!("can't read the configuration: {error}; the former one stays"),
     }
     ready();
