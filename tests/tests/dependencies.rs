@@ -28,7 +28,8 @@ const SECOND_TLS: &[&str] =
     &["aws-lc-rs", "aws-lc-sys", "boring-sys", "native-tls", "openssl", "openssl-sys"];
 
 /// Crates that may be there in two versions, each with the reason. Empty is how it should be.
-const TOLERATED_TWICE: &[(&str, &str)] = &[];
+const TOLERATED_TWICE: &[(&str, &str)] =
+    &[("getrandom", "ring 0.17 stays with 0.2; it is a thin call of the kernel")];
 
 /// Daemons with a capability, each with the file that lists every crate it may be built from.
 const PRIVILEGED: &[(&str, &str)] = &[("lvsd", include_str!("dependencies/lvsd.txt"))];
