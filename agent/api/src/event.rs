@@ -26,6 +26,22 @@ pub enum EventKind {
     FailOpenBegan,
     /// Ejection works normally again.
     FailOpenEnded,
+    /// An advisory check of a real server fails: it warns and changes nothing.
+    AdvisoryCheckFailed,
+    /// An advisory check that had failed passes again.
+    AdvisoryCheckPassed,
+    /// Fewer real servers serve than the quorum asks for.
+    QuorumLost,
+    /// Enough real servers serve again.
+    QuorumRegained,
+    /// No real server serves: the sorry server answers instead.
+    SorryServerTookOver,
+    /// A real server serves again: the sorry server is out of the table.
+    SorryServerLeft,
+    /// What real servers depend on fails its checks: they can't be judged.
+    DependencyWentDown,
+    /// What real servers depend on works again.
+    DependencyWentUp,
     /// The kernel's IPVS can't be used.
     IpvsLost,
     /// The kernel's IPVS can be used again.
@@ -57,6 +73,14 @@ impl EventKind {
             Self::DriftMended => "drift_mended",
             Self::FailOpenBegan => "fail_open_began",
             Self::FailOpenEnded => "fail_open_ended",
+            Self::AdvisoryCheckFailed => "advisory_check_failed",
+            Self::AdvisoryCheckPassed => "advisory_check_passed",
+            Self::QuorumLost => "quorum_lost",
+            Self::QuorumRegained => "quorum_regained",
+            Self::SorryServerTookOver => "sorry_server_took_over",
+            Self::SorryServerLeft => "sorry_server_left",
+            Self::DependencyWentDown => "dependency_went_down",
+            Self::DependencyWentUp => "dependency_went_up",
             Self::IpvsLost => "ipvs_lost",
             Self::IpvsFound => "ipvs_found",
             Self::EditRefused => "edit_refused",

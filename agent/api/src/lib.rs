@@ -21,7 +21,7 @@ pub use event::{Event, EventKind, NewEvent};
 pub use id::{CauseCode, Name, NameError, Protocol, RealServerId, ServiceAddress};
 pub use order::{Drain, DrainTarget, Orders};
 pub use section::{
-    CheckHead, CheckSection, CheckUpdate, DestinationReport, KernelTable, LvsHead, LvsSection, LvsUpdate,
-    RealServerHealth, Reporter, Section, SectionUpdate, ServiceReport, Setting,
+    CheckHead, CheckReport, CheckSection, CheckUpdate, DestinationReport, KernelTable, LvsHead, LvsSection,
+    LvsUpdate, RealServerHealth, Reporter, Section, SectionUpdate, ServiceReport, Setting,
 };
 pub use state::{SCHEMA, State, Storage, Update};

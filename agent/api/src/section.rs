@@ -164,6 +164,9 @@ pub struct CheckHead {
     pub lateness_ms: u64,
     /// Probes that could not be run in the last summary's span: trouble at our own end.
     pub local_failures: u64,
+    /// Since when this director is blind: most servers fail and no sentinel answers. Absent when it sees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blind_since: Option<Timestamp>,
 }
 
 /// What `checkd` says of one real server.
@@ -191,9 +194,61 @@ pub struct RealServerHealth {
     /// How long the latest answer took, in microseconds; absent when there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_us: Option<u64>,
-    /// What the verdict rests on; absent from a daemon that does not tell.
+    /// What the verdict rests on; absent from a daemon that does not tell, and where [`Self::checks`] do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basis: Option<Box<Basis>>,
+    /// When it last came back from being down; absent when it never did. Slow start counts from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned: Option<Timestamp>,
+    /// The weight that its checks ask for in place of the configured one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u32>,
+    /// Results of this run of `checkd` that are still needed to bear out a verdict that a former run left; 0 when it is borne out.
+    /// What happened just before all daemons were killed may not be known any more: until then the table is held as it is.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unconfirmed: u32,
+    /// Its checks one by one, where there are several or advisory ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckReport>,
+}
+
+/// One of the checks of a real server that has several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckReport {
+    /// Its name, unique among the checks of the server.
+    pub name: String,
+    /// Whether it only warns and never takes the server out.
+    #[serde(default)]
+    pub advisory: bool,
+    /// What is known by it alone; [`RealServerHealth::checks`] in here is empty.
+    pub health: RealServerHealth,
+}
+
+impl RealServerHealth {
+    /// A verdict of which nothing else is known.
+    #[must_use]
+    pub fn new(verdict: Verdict, since: Timestamp, address: SocketAddr) -> Self {
+        Self {
+            verdict,
+            since,
+            address,
+            cause: None,
+            detail: String::new(),
+            in_a_row: 0,
+            passing: verdict.passes(),
+            latency_us: None,
+            basis: None,
+            returned: None,
+            weight: None,
+            unconfirmed: 0,
+            checks: Vec::new(),
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// How the kernel's table can be reached.
@@ -259,9 +314,12 @@ pub struct ServiceReport {
     /// Real servers that must be up for the virtual server to count as working.
     #[serde(default)]
     pub quorum: u32,
-    /// Whether `min_serving` keeps servers in the table that are down.
+    /// Whether `min_serving`, `max_ejected` or `ejection_rate` keeps servers in the table that are down.
     #[serde(default)]
     pub fail_open: bool,
+    /// Whether the virtual server has lost its quorum and not regained it, hysteresis included.
+    #[serde(default)]
+    pub quorum_lost: bool,
     /// The destinations in the kernel.
     pub destinations: BTreeMap<SocketAddr, DestinationReport>,
 }
@@ -272,6 +330,9 @@ pub struct DestinationReport {
     /// The real server it is; absent when nobody configured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real_server: Option<Name>,
+    /// Whether it is the sorry server.
+    #[serde(default)]
+    pub sorry: bool,
     /// Weight in the kernel.
     pub weight: u32,
     /// Connections the kernel calls active, as of the last summary.

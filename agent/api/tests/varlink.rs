@@ -19,8 +19,8 @@ use agent_api::wire::{
     UndrainReply, Watch,
 };
 use agent_api::{
-    Basis, CheckHead, CheckSection, CheckUpdate, DestinationReport, KernelTable, LvsHead, LvsSection,
-    LvsUpdate, ProbeRun, RealServerHealth, Reporter, ServiceReport, Setting, State, Update,
+    Basis, CheckHead, CheckReport, CheckSection, CheckUpdate, DestinationReport, KernelTable, LvsHead,
+    LvsSection, LvsUpdate, ProbeRun, RealServerHealth, Reporter, ServiceReport, Setting, State, Update,
 };
 use idl::{Description, Fields, Kind};
 use serde::Serialize;
@@ -34,9 +34,11 @@ fn description() -> Description {
 /// A text that is good for the field of this name.
 fn text(field: &str, owner: &str) -> &'static str {
     match (field, owner) {
-        ("started_at" | "heard_at" | "since" | "until" | "written_at" | "at" | "failing_since", _) => {
-            "2026-11-20T12:00:00Z"
-        }
+        (
+            "started_at" | "heard_at" | "since" | "until" | "written_at" | "at" | "failing_since"
+            | "returned" | "blind_since",
+            _,
+        ) => "2026-11-20T12:00:00Z",
         ("address", _) => "10.0.0.1:53",
         ("cause", _) => "dns_timeout",
         ("virtual_server", _) => "resolver",
@@ -163,6 +165,8 @@ fn every_type_is_what_its_description_says() {
         "Reporter" is Reporter,
         "CheckHead" is CheckHead,
         "RealServerHealth" is RealServerHealth,
+        "CheckReport" is CheckReport,
+        "CheckHealth" is RealServerHealth,
         "Basis" is Basis,
         "ProbeRun" is ProbeRun,
         "CheckSection" is CheckSection,

@@ -71,6 +71,8 @@ enum Place {
     Draining(Timestamp),
     /// As the kernel has it.
     Held,
+    /// The same, but served where the kernel does not have the service yet: the verdict is good, and not borne out.
+    Unproven,
     /// In or out as the kernel has it, and then as if drained since then.
     HeldDraining(Timestamp),
     /// Not in the table.
@@ -93,6 +95,12 @@ pub fn plan(facts: &Facts<'_>) -> Plan {
                 let Some(configured) = member.destinations.get(index) else { continue };
                 let present = destination(facts.actual, service.key(), &configured.key);
                 let place = if replaced { leaving(facts, *place, service, configured) } else { *place };
+                // A table that is not there remembers nothing.
+                let place = match place {
+                    Place::Unproven if facts.actual.contains_key(service.key()) => Place::Held,
+                    Place::Unproven => Place::Serving,
+                    other => other,
+                };
                 if let Some(weight) = weight(place, configured.weight, present.map(|there| there.weight)) {
                     let destination = Destination { weight, ..*configured };
                     entry.destinations.insert(destination.key, destination);
@@ -107,6 +115,12 @@ pub fn plan(facts: &Facts<'_>) -> Plan {
         list.insert(*key);
     }
     plan
+}
+
+/// Whether `health` may change the table. What a former run of the daemons left, and none of this run has borne out, may not:
+/// if all were killed at once, what they did last may be known to the kernel alone.
+fn is_proven(facts: &Facts<'_>, health: &RealServerHealth) -> bool {
+    health.unconfirmed == 0 && facts.checks.is_some_and(|checks| checks.connected)
 }
 
 /// What `checkd` says of a real server, as far as it can still be trusted.
@@ -125,7 +139,11 @@ fn places(facts: &Facts<'_>, pool: &Pool) -> (Vec<Place>, usize) {
         let drained = facts.orders.and_then(|orders| orders.drain_of(&member.id, facts.now));
         let drained = drained.map(|drain| drain.since);
         let health = health(facts, member);
+        let proven = health.is_none_or(|health| is_proven(facts, health));
         let place = match (health.map_or(Verdict::Unknown, |health| health.verdict), drained) {
+            (Verdict::Up | Verdict::Degraded, None) if !proven => Place::Unproven,
+            (Verdict::Down, None) if !proven => Place::Held,
+            (Verdict::Down, Some(since)) if !proven => Place::HeldDraining(since),
             (Verdict::Up | Verdict::Degraded, None) => Place::Serving,
             (Verdict::Up | Verdict::Degraded, Some(since)) => Place::Draining(since),
             (Verdict::Unknown, None) => Place::Held,
@@ -135,7 +153,8 @@ fn places(facts: &Facts<'_>, pool: &Pool) -> (Vec<Place>, usize) {
         // A real server that is configured with weight 0 serves nobody, whatever its verdict.
         let can_serve = member.destinations.iter().all(|configured| configured.weight > Weight::ZERO);
         if can_serve
-            && (place == Place::Serving || (place == Place::Held && is_serving(facts.actual, pool, member)))
+            && (place == Place::Serving
+                || (matches!(place, Place::Held | Place::Unproven) && is_serving(facts.actual, pool, member)))
         {
             serving += 1;
         }
@@ -159,7 +178,8 @@ fn places(facts: &Facts<'_>, pool: &Pool) -> (Vec<Place>, usize) {
 fn takes_over(facts: &Facts<'_>, pool: &Pool, places: &[Place]) -> bool {
     pool.members.iter().zip(places).any(|(member, place)| {
         let can_serve = member.destinations.iter().all(|configured| configured.weight > Weight::ZERO);
-        let held = || *place == Place::Held && is_serving(facts.actual, pool, member);
+        let held =
+            || matches!(place, Place::Held | Place::Unproven) && is_serving(facts.actual, pool, member);
         (*place == Place::Serving && can_serve) || held()
     })
 }
@@ -199,10 +219,10 @@ fn destination<'a>(table: &'a Table, service: &ServiceKey, key: &DestinationKey)
 fn weight(place: Place, configured: Weight, present: Option<Weight>) -> Option<Weight> {
     match (place, present) {
         (Place::Serving, _) => Some(configured),
-        (Place::Draining(_), _) | (Place::HeldDraining(_), Some(_)) | (Place::Held, Some(Weight::ZERO)) => {
-            Some(Weight::ZERO)
-        }
-        (Place::Held, Some(_)) => Some(configured),
-        (Place::Held | Place::HeldDraining(_), None) | (Place::Out, _) => None,
+        (Place::Draining(_), _)
+        | (Place::HeldDraining(_), Some(_))
+        | (Place::Held | Place::Unproven, Some(Weight::ZERO)) => Some(Weight::ZERO),
+        (Place::Held | Place::Unproven, Some(_)) => Some(configured),
+        (Place::Held | Place::Unproven | Place::HeldDraining(_), None) | (Place::Out, _) => None,
     }
 }

@@ -125,7 +125,11 @@ pub fn former_state(socket: &Path, state_file: &Path, boot_id: &str, wait: Durat
         Err(error) => tracing::warn!(socket = %socket.display(), "reading the state file instead: {error}"),
     }
     match read_state_file(state_file) {
-        Ok(state) => of_this_boot(state, boot_id, "the state file"),
+        Ok(mut state) => {
+            // Whoever wrote the file heard them; nobody does now.
+            (state.checkd.connected, state.lvsd.connected) = (false, false);
+            of_this_boot(state, boot_id, "the state file")
+        }
         Err(error @ StateFileError::Missing(_)) => {
             tracing::info!("nothing is known from before: {error}");
             None

@@ -93,6 +93,10 @@ fn health(latency: u64) -> RealServerHealth {
         passing: true,
         latency_us: Some(latency),
         basis: None,
+        returned: None,
+        weight: None,
+        unconfirmed: 0,
+        checks: Vec::new(),
     }
 }
 

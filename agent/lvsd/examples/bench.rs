@@ -173,9 +173,18 @@ fn pools(services: usize, servers: usize) -> anyhow::Result<(Blueprint, CheckSec
             passing: true,
             latency_us: None,
             basis: None,
+            returned: None,
+            weight: None,
+            unconfirmed: 0,
+            checks: Vec::new(),
         };
         (pool.id_of(server), health)
     });
-    let checks = CheckSection { heard_at: Some(NOW), items: items.collect(), ..CheckSection::default() };
+    let checks = CheckSection {
+        heard_at: Some(NOW),
+        connected: true,
+        items: items.collect(),
+        ..CheckSection::default()
+    };
     Ok((Blueprint::of(&config)?, checks))
 }

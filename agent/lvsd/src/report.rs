@@ -44,6 +44,7 @@ pub fn services(
             };
             let report = DestinationReport {
                 real_server: members.get(&key).cloned(),
+                sorry: false,
                 weight: there.destination.weight.get(),
                 active_connections: active,
                 inactive_connections: inactive,
@@ -54,6 +55,7 @@ pub fn services(
             virtual_server: pool.name.clone(),
             scheduler: status.service.scheduler.as_str().to_owned(),
             quorum: pool.quorum,
+            quorum_lost: false,
             fail_open: plan.fail_open.contains_key(&pool.name),
             destinations: destinations.collect(),
         };

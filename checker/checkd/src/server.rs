@@ -80,6 +80,10 @@ pub(crate) struct Server {
     trouble: Option<Reason>,
     latency: Option<Duration>,
     history: History,
+    /// Results that are still needed to bear out the verdict that a former run left.
+    unconfirmed: u32,
+    /// When it last came back from being down.
+    returned: Option<Timestamp>,
 }
 
 impl Server {
@@ -87,7 +91,18 @@ impl Server {
     pub(crate) fn new(plan: Plan, now: Timestamp) -> Self {
         let standing = Standing::starting(plan.initial);
         let history = History::default();
-        Self { plan, standing, since: now, falls: 0, failure: None, trouble: None, latency: None, history }
+        Self {
+            plan,
+            standing,
+            since: now,
+            falls: 0,
+            failure: None,
+            trouble: None,
+            latency: None,
+            history,
+            unconfirmed: 0,
+            returned: None,
+        }
     }
 
     /// A server as it was left.
@@ -122,9 +137,38 @@ impl Server {
         let reason = reason.filter(|_| !not_probed);
         let (failure, trouble) = if local { (None, reason) } else { (reason, None) };
         let latency = health.latency_us.map(Duration::from_micros);
-        let mut server = Self { plan, standing, since, falls, failure, trouble, latency, history };
+        let (unconfirmed, returned) = (0, health.returned);
+        let mut server =
+            Self { plan, standing, since, falls, failure, trouble, latency, history, unconfirmed, returned };
+        server.unconfirmed = server.proof();
         server.remember_failure();
         server
+    }
+
+    /// How many results bear out what is settled: as many as would have made it so, for the good; one for the bad, for whoever
+    /// fails a probe now is not kept in for long.
+    fn proof(&self) -> u32 {
+        match self.standing.memory().settled {
+            Verdict::Up | Verdict::Degraded => self.thresholds().rise(),
+            Verdict::Down => 1,
+            Verdict::Unknown => 0,
+        }
+    }
+
+    /// Counts a result for or against what a former run left. Returns whether that is borne out by it.
+    fn confirm(&mut self, passed: bool, settled_before: Verdict) -> bool {
+        if self.unconfirmed == 0 {
+            return false;
+        }
+        let settled = self.standing.memory().settled;
+        if settled != settled_before {
+            self.unconfirmed = 0;
+        } else if passed == settled.passes() {
+            self.unconfirmed -= 1;
+        } else {
+            self.unconfirmed = self.proof();
+        }
+        self.unconfirmed == 0
     }
 
     /// While no probe can be run only that is told; why the server failed before is in its history.
@@ -197,12 +241,19 @@ impl Server {
                 self.failure = reason(finding);
             }
         }
+        let settled = self.standing.memory().settled;
         let change = self.standing.observe(finding.verdict, self.thresholds());
         if let Some(change) = change {
             if change.from.passes() && change.to == Verdict::Down {
                 self.count_fall(now);
             }
             self.since = now;
+        }
+        if finding.verdict != Verdict::Unknown {
+            news |= self.confirm(finding.verdict.passes(), settled);
+            if settled == Verdict::Down && self.standing.memory().settled.passes() {
+                self.returned = Some(now);
+            }
         }
         let memory = self.standing.memory();
         if memory.settled == Verdict::Up && memory.passing && !memory.blind {
@@ -281,6 +332,10 @@ impl Server {
             passing,
             latency_us: self.latency.map(micros),
             basis: Some(Box::new(basis)),
+            returned: self.returned,
+            weight: None,
+            unconfirmed: self.unconfirmed,
+            checks: Vec::new(),
         }
     }
 }

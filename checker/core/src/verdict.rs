@@ -182,6 +182,7 @@ causes! {
     LateTimer "late_timer" Local "This process or machine was stalled during the probe, so that silence proves nothing.";
     ExecMissing "exec_missing" Local "The program could not be started: it is not there, not executable, or nothing is left to start it with.";
     ExecUnknown "exec_unknown" Local "The monitoring plugin says that it could not check.";
+    ParentDown "parent_down" Local "What it depends on is down, so nothing can be said about it.";
     DirectorBlind "director_blind" Local "Most servers fail and no sentinel answers: the trouble is at this director's own end.";
     NotProbed "not_probed" Local "No probe of this server has finished yet.";
 }

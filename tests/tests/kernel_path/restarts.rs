@@ -11,7 +11,6 @@ use holdfast_tests::holdfast::Daemon;
 use holdfast_tests::network::VIP;
 use holdfast_tests::patience::wait_for;
 use holdfast_tests::witness::Witness;
-use serde_json::Value;
 
 use crate::{bad_of_next, client};
 
@@ -173,35 +172,58 @@ fn sick_stays_out(bed: &mut Bed) -> Result<()> {
     witness.finish()
 }
 
-/// The least time to remember anything: a changed verdict is on disk within a second, and then all daemons are killed.
+/// All daemons are killed as soon as the ejection is seen in the table, before the agent has written it: what it writes meanwhile is
+/// put back. The same when a server returns.
 fn killed_at_ejection(bed: &mut Bed) -> Result<()> {
     bed.start_holdfast(&Timing::QUICK)?;
+    bed.settled()?;
     let witness = Witness::start(&bed.network.director)?;
     for number in [0, 1, 2] {
+        let before = written_when(bed, number, "up")?;
         let (name, real) = (format!("dns{}", number + 1), bed.address(number)?);
         let killed = bed.server(number)?.0.kill()?;
         wait_for(&format!("{name} is out of the table"), SOON, || {
             Ok(witness.left(killed, VIP.into(), real))
         })?;
-        let limit = Duration::from_secs(1) + bed.stalls.worst();
-        wait_for(&format!("the state file knows that {name} is down"), limit, || {
-            let state: Value = serde_json::from_slice(&fs::read(bed.holdfast.state())?)?;
-            let verdict = &state["checkd"]["items"][format!("resolver/{name}")]["verdict"];
-            Ok((verdict == "down").then_some(()))
-        })?;
         let from = Instant::now();
-        for daemon in Daemon::ALL {
-            bed.holdfast.kill(daemon)?;
-        }
-        bed.holdfast.start_all(&bed.network.director, &Daemon::ALL)?;
+        relive(bed, &before)?;
         bed.holdfast.status_when(&format!("all are connected, {name} is down"), SOON, |status| {
             status.all_connected() && status.verdict(&name) == "down"
         })?;
         ensure!(witness.joined(from, VIP.into(), real).is_none(), "{name} was readmitted for a time");
+
+        let before = written_when(bed, number, "down")?;
+        let mended = Instant::now();
         bed.mend(number)?;
+        wait_for(&format!("{name} is back in the table"), SOON, || {
+            Ok(witness.joined(mended, VIP.into(), real))
+        })?;
+        let from = Instant::now();
+        relive(bed, &before)?;
         bed.settled()?;
+        ensure!(witness.left(from, VIP.into(), real).is_none(), "{name} was ejected, though it works");
     }
     witness.finish()
+}
+
+/// The state file as it is when it holds that verdict on a server.
+fn written_when(bed: &Bed, number: usize, verdict: &str) -> Result<Vec<u8>> {
+    let name = format!("dns{}", number + 1);
+    wait_for(&format!("the state file says that {name} is {verdict}"), SOON, || {
+        let bytes = fs::read(bed.holdfast.state())?;
+        let state: serde_json::Value = serde_json::from_slice(&bytes)?;
+        let item = &state["checkd"]["items"][format!("resolver/{name}")];
+        Ok((item["verdict"] == verdict && item.get("unconfirmed").is_none()).then_some(bytes))
+    })
+}
+
+/// Kills all daemons and starts them with an older state.
+fn relive(bed: &mut Bed, state: &[u8]) -> Result<()> {
+    for daemon in Daemon::ALL {
+        bed.holdfast.kill(daemon)?;
+    }
+    fs::write(bed.holdfast.state(), state)?;
+    bed.holdfast.start_all(&bed.network.director, &Daemon::ALL)
 }
 
 /// An agent that is frozen, not dead: nobody gets an error from its socket.

@@ -269,6 +269,7 @@ impl Story {
             .map(|one| one.id.clone())
             .collect();
         self.checks.heard_at = Some(self.now);
+        self.checks.connected = true;
         self.checks.items.retain(|id, _| members.contains(id));
         self.orders.drains.clear();
         for id in members {
@@ -288,6 +289,10 @@ impl Story {
                     passing: verdict.passes(),
                     latency_us: None,
                     basis: None,
+                    returned: None,
+                    weight: None,
+                    unconfirmed: 0,
+                    checks: Vec::new(),
                 };
                 self.checks.items.insert(id.clone(), health);
             }

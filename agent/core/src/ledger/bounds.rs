@@ -19,6 +19,8 @@ pub const WEIGHT_MAX: usize = 524_288;
 pub const LINE_MAX: usize = 500;
 /// How long a technical word may be, in characters.
 const WORD_MAX: usize = 128;
+/// How many checks of one real server are kept.
+const CHECKS_MAX: usize = 16;
 /// How many wrong settings are kept.
 const SETTINGS_MAX: usize = 64;
 
@@ -40,6 +42,13 @@ impl Bounded for CheckHead {
 impl Bounded for RealServerHealth {
     fn bound(&mut self) {
         cut(&mut self.detail, LINE_MAX);
+        self.checks.truncate(CHECKS_MAX);
+        for check in &mut self.checks {
+            cut(&mut check.name, WORD_MAX);
+            // There are no checks of a check.
+            check.health.checks.clear();
+            check.health.bound();
+        }
         let Some(basis) = &mut self.basis else { return };
         cut(&mut basis.check, LINE_MAX);
         let surplus = basis.runs.len().saturating_sub(RUNS_MAX);
@@ -48,6 +57,10 @@ impl Bounded for RealServerHealth {
             cut(&mut run.detail, LINE_MAX);
             cut(&mut run.reply, LINE_MAX);
         }
+    }
+
+    fn weight(&self) -> usize {
+        1 + self.checks.len()
     }
 }
 

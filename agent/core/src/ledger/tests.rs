@@ -50,6 +50,10 @@ fn health(verdict: Verdict, cause: Option<Cause>) -> RealServerHealth {
         passing: verdict.passes(),
         latency_us: None,
         basis: None,
+        returned: None,
+        weight: None,
+        unconfirmed: 0,
+        checks: Vec::new(),
     }
 }
 

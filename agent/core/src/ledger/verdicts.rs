@@ -96,9 +96,12 @@ fn is_undecided(health: &RealServerHealth) -> bool {
     health.verdict == Verdict::Unknown && health.cause.as_ref().is_none_or(undecided)
 }
 
-/// Whether it can't be judged because the whole director is blind: checkd tells that once, for all servers.
+/// Whether it can't be judged because the whole director is blind, or because what it depends on is down: checkd tells that once,
+/// for all servers.
 fn is_blind(health: &RealServerHealth) -> bool {
-    let blind = |cause: &CauseCode| cause.as_str() == Cause::DirectorBlind.code();
+    let blind = |cause: &CauseCode| {
+        [Cause::DirectorBlind, Cause::ParentDown].iter().any(|one| one.code() == cause.as_str())
+    };
     health.verdict == Verdict::Unknown && health.cause.as_ref().is_some_and(blind)
 }
 
@@ -108,6 +111,14 @@ pub fn reporters_may_tell(kind: EventKind) -> bool {
         EventKind::DriftMended
         | EventKind::FailOpenBegan
         | EventKind::FailOpenEnded
+        | EventKind::AdvisoryCheckFailed
+        | EventKind::AdvisoryCheckPassed
+        | EventKind::QuorumLost
+        | EventKind::QuorumRegained
+        | EventKind::SorryServerTookOver
+        | EventKind::SorryServerLeft
+        | EventKind::DependencyWentDown
+        | EventKind::DependencyWentUp
         | EventKind::IpvsLost
         | EventKind::IpvsFound
         | EventKind::EditRefused

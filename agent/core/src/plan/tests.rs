@@ -59,6 +59,10 @@ fn checks(verdicts: &[(&str, Verdict, i64)]) -> CheckSection {
             passing: verdict.passes(),
             latency_us: None,
             basis: None,
+            returned: None,
+            weight: None,
+            unconfirmed: 0,
+            checks: Vec::new(),
         };
         (id(name), health)
     });
@@ -352,4 +356,37 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_a_former_run_left_changes_nothing_until_it_is_borne_out() {
+    use Verdict::{Down, Up};
+    let mut case = Case::new(0, &[("a", Up, 9), ("b", Up, 9), ("c", Down, 9)]);
+    case.actual = case.plan().wanted;
+    assert_eq!(case.shown(), "a=10 b=20");
+    // b was ejected and c admitted, and then all daemons were killed before that was written.
+    let service = |protocol| ServiceKey::new(protocol, "10.0.0.1".parse().unwrap(), 53).unwrap();
+    for protocol in [Protocol::Udp, Protocol::Tcp] {
+        let pool = &case.blueprint.pools[0];
+        let index = pool.services.iter().position(|one| *one.key() == service(protocol)).unwrap();
+        let (b, c) = (pool.members[1].destinations[index], pool.members[2].destinations[index]);
+        let there = case.actual.get_mut(&service(protocol)).unwrap();
+        there.destinations.remove(&b.key);
+        there.destinations.insert(c.key, c);
+    }
+    let items = |case: &mut Case, unconfirmed| {
+        case.checks.as_mut().unwrap().items.values_mut().for_each(|health| health.unconfirmed = unconfirmed);
+    };
+    items(&mut case, 1);
+    assert_eq!(case.shown(), "a=10 c=30");
+    // The same as long as checkd itself has not said it again.
+    items(&mut case, 0);
+    case.checks.as_mut().unwrap().connected = false;
+    assert_eq!(case.shown(), "a=10 c=30");
+    case.checks.as_mut().unwrap().connected = true;
+    assert_eq!(case.shown(), "a=10 b=20");
+    // A kernel that does not have the service remembers nothing.
+    items(&mut case, 1);
+    case.actual.clear();
+    assert_eq!(case.shown(), "a=10 b=20");
 }

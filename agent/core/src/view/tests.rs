@@ -35,12 +35,17 @@ fn health(verdict: Verdict, since: i64, address: &str) -> RealServerHealth {
         passing: !down,
         latency_us: (!down).then_some(1_200),
         basis: None,
+        returned: None,
+        weight: None,
+        unconfirmed: 0,
+        checks: Vec::new(),
     }
 }
 
 fn destination(name: &str, weight: u32) -> DestinationReport {
     DestinationReport {
         real_server: name.parse().ok(),
+        sorry: false,
         weight,
         active_connections: 1,
         inactive_connections: 2,
@@ -73,6 +78,7 @@ fn healthy() -> State {
                 scheduler: "wrr".into(),
                 quorum: 2,
                 fail_open: false,
+                quorum_lost: false,
                 destinations: destinations.clone(),
             },
         );

@@ -83,10 +83,14 @@ fn checks(verdicts: &[(&str, Verdict)]) -> CheckSection {
             passing: verdict.passes(),
             latency_us: None,
             basis: None,
+            returned: None,
+            weight: None,
+            unconfirmed: 0,
+            checks: Vec::new(),
         };
         (format!("resolver/{name}").parse().unwrap(), health)
     });
-    CheckSection { heard_at: Some(NOW), items: items.collect(), ..CheckSection::default() }
+    CheckSection { heard_at: Some(NOW), connected: true, items: items.collect(), ..CheckSection::default() }
 }
 
 fn kinds(pass: &Pass) -> Vec<EventKind> {

@@ -264,14 +264,22 @@ fn mood(kind: EventKind) -> &'static str {
     match kind {
         EventKind::RealServerWentDown
         | EventKind::FailOpenBegan
+        | EventKind::QuorumLost
+        | EventKind::SorryServerTookOver
+        | EventKind::DependencyWentDown
         | EventKind::IpvsLost
         | EventKind::EditRefused
         | EventKind::ReporterFellSilent => "bad",
-        EventKind::RealServerDegraded | EventKind::RealServerBecameUnknown | EventKind::DriftMended => {
-            "so-so"
-        }
+        EventKind::RealServerDegraded
+        | EventKind::RealServerBecameUnknown
+        | EventKind::AdvisoryCheckFailed
+        | EventKind::DriftMended => "so-so",
         EventKind::RealServerWentUp
         | EventKind::FailOpenEnded
+        | EventKind::AdvisoryCheckPassed
+        | EventKind::QuorumRegained
+        | EventKind::SorryServerLeft
+        | EventKind::DependencyWentUp
         | EventKind::IpvsFound
         | EventKind::ReporterReturned => "good",
         EventKind::DrainOrdered | EventKind::DrainEnded | EventKind::Other => "plain",

@@ -45,6 +45,7 @@ fn lvsd() -> impl Strategy<Value = Input> {
             .map(|n| {
                 let report = agent_api::DestinationReport {
                     real_server: None,
+                    sorry: false,
                     weight,
                     active_connections: 0,
                     inactive_connections: 0,
@@ -56,6 +57,7 @@ fn lvsd() -> impl Strategy<Value = Input> {
             virtual_server: "p0".parse().unwrap(),
             scheduler: "wrr".into(),
             quorum: 1,
+            quorum_lost: false,
             fail_open: false,
             destinations,
         };
