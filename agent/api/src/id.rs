@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use serde::de::Error as _;
@@ -32,8 +33,8 @@ pub enum NameError {
     /// Not `udp`, `tcp` or `sctp`.
     #[error("{0:?} is not a protocol: udp, tcp or sctp")]
     Protocol(String),
-    /// Not `PROTOCOL/ADDRESS:PORT`.
-    #[error("{0:?} is not of the form udp/ADDRESS:PORT or tcp/ADDRESS:PORT")]
+    /// Not `PROTOCOL/ADDRESS:PORT` nor `fwmark/MARK`.
+    #[error("{0:?} is not of the form udp/ADDRESS:PORT, tcp/ADDRESS:PORT or fwmark/MARK")]
     Service(String),
 }
 
@@ -139,28 +140,91 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// A service as clients see it, `udp/194.97.173.124:53` or `tcp/[2001:db8::1]:53`.
+/// The family of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServiceAddress {
-    /// UDP or TCP.
-    pub protocol: Protocol,
-    /// The virtual IP and the port.
-    pub address: SocketAddr,
+pub enum AddressFamily {
+    /// IP version 4.
+    Ipv4,
+    /// IP version 6.
+    Ipv6,
 }
+
+impl AddressFamily {
+    /// The family of `address`.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::Ipv4,
+            IpAddr::V6(_) => Self::Ipv6,
+        }
+    }
+}
+
+/// A service of the kernel as clients see it, `udp/194.97.173.124:53` or `tcp/[2001:db8::1]:53`, or as the firewall marks it,
+/// `fwmark/53` or, for IPv6, `fwmark6/53`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServiceAddress {
+    /// What goes to one address and port.
+    Address {
+        /// UDP, TCP or SCTP.
+        protocol: Protocol,
+        /// The virtual IP and the port; port 0 is every port.
+        address: SocketAddr,
+    },
+    /// What the firewall has given a mark.
+    FirewallMark {
+        /// The family of the packets.
+        family: AddressFamily,
+        /// The mark.
+        mark: NonZeroU32,
+    },
+}
+
+impl ServiceAddress {
+    /// The protocol, where the service has one.
+    #[must_use]
+    pub const fn protocol(&self) -> Option<Protocol> {
+        match self {
+            Self::Address { protocol, .. } => Some(*protocol),
+            Self::FirewallMark { .. } => None,
+        }
+    }
+
+    /// The family of its packets.
+    #[must_use]
+    pub const fn family(&self) -> AddressFamily {
+        match self {
+            Self::Address { address, .. } => AddressFamily::of(address.ip()),
+            Self::FirewallMark { family, .. } => *family,
+        }
+    }
+}
+
+/// What stands before a mark, by family.
+const MARKS: [(&str, AddressFamily); 2] = [("fwmark", AddressFamily::Ipv4), ("fwmark6", AddressFamily::Ipv6)];
 
 impl FromStr for ServiceAddress {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         let bad = || NameError::Service(text.chars().take(80).collect());
-        let (protocol, address) = text.split_once('/').ok_or_else(bad)?;
-        Ok(Self { protocol: protocol.parse()?, address: address.parse().map_err(|_| bad())? })
+        let (word, rest) = text.split_once('/').ok_or_else(bad)?;
+        if let Some((_, family)) = MARKS.iter().find(|(mark, _)| *mark == word) {
+            let digits = rest.bytes().all(|b| b.is_ascii_digit());
+            let mark = rest.parse().ok().filter(|_| digits).ok_or_else(bad)?;
+            return Ok(Self::FirewallMark { family: *family, mark });
+        }
+        Ok(Self::Address { protocol: word.parse()?, address: rest.parse().map_err(|_| bad())? })
     }
 }
 
 impl fmt::Display for ServiceAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.protocol, self.address)
+        match self {
+            Self::Address { protocol, address } => write!(f, "{protocol}/{address}"),
+            Self::FirewallMark { family: AddressFamily::Ipv4, mark } => write!(f, "fwmark/{mark}"),
+            Self::FirewallMark { family: AddressFamily::Ipv6, mark } => write!(f, "fwmark6/{mark}"),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ pub mod wire;
 pub use basis::{Basis, ProbeRun};
 pub use checker_core::Verdict;
 pub use event::{Event, EventKind, NewEvent};
-pub use id::{CauseCode, Name, NameError, Protocol, RealServerId, ServiceAddress};
+pub use id::{AddressFamily, CauseCode, Name, NameError, Protocol, RealServerId, ServiceAddress};
 pub use order::{Drain, DrainTarget, Orders};
 pub use section::{
     CheckHead, CheckReport, CheckSection, CheckUpdate, DestinationReport, KernelTable, LvsHead, LvsSection,

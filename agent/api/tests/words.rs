@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use agent_api::id::{CauseCode, NAME_MAX, Name, NameError, Protocol, RealServerId, ServiceAddress};
+use agent_api::id::{
+    AddressFamily, CauseCode, NAME_MAX, Name, NameError, Protocol, RealServerId, ServiceAddress,
+};
 use agent_api::order::{Drain, DrainTarget, Orders};
 use agent_api::section::{Reporter, Section, SectionUpdate};
 use agent_api::state::{EVENTS_KEPT, State, Update};
@@ -43,9 +45,14 @@ proptest! {
     fn services_survive_text_and_json(v6 in any::<bool>(), bits in any::<u128>(), port in any::<u16>(), udp in any::<bool>()) {
         let ip = if v6 { std::net::IpAddr::V6(bits.into()) } else { std::net::IpAddr::V4((bits as u32).into()) };
         let protocol = if udp { Protocol::Udp } else { Protocol::Tcp };
-        let service = ServiceAddress { protocol, address: (ip, port).into() };
-        prop_assert_eq!(service.to_string().parse::<ServiceAddress>(), Ok(service));
-        prop_assert_eq!(through_json(&service), service);
+        let mark = std::num::NonZeroU32::new(bits as u32).unwrap_or(std::num::NonZeroU32::MAX);
+        for service in [
+            ServiceAddress::Address { protocol, address: (ip, port).into() },
+            ServiceAddress::FirewallMark { family: AddressFamily::of(ip), mark },
+        ] {
+            prop_assert_eq!(service.to_string().parse::<ServiceAddress>(), Ok(service));
+            prop_assert_eq!(through_json(&service), service);
+        }
     }
 
     #[test]
@@ -69,9 +76,17 @@ fn bad_ids_say_what_is_wrong() {
     ] {
         assert_eq!(text.parse::<RealServerId>().map_err(|e| e.to_string()), Err(why.to_owned()), "{text}");
     }
-    for text in
-        ["udp", "udp/53", "icmp/10.0.0.1:53", "udp/10.0.0.1", "udp/2001:db8::1:53", "udp/10.0.0.1:65536"]
-    {
+    for text in [
+        "udp",
+        "udp/53",
+        "icmp/10.0.0.1:53",
+        "udp/10.0.0.1",
+        "udp/2001:db8::1:53",
+        "udp/10.0.0.1:65536",
+        "fwmark/0",
+        "fwmark/+1",
+        "fwmark6/",
+    ] {
         assert!(text.parse::<ServiceAddress>().is_err(), "{text}");
     }
     let long = "a".repeat(NAME_MAX + 1);

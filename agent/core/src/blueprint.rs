@@ -3,14 +3,12 @@
 //! Owns the translation from the configuration's words to the kernel's, done once when a configuration is loaded. What
 //! the kernel could not hold is found here, before anything runs. It knows nothing of verdicts: that is [`crate::plan`].
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use agent_api::config::{
-    Adopt, Checksum, Config, Engine, Forwarding, RealServer, Scheduling, Service as ConfiguredService,
-    Tunnel, VirtualServer,
+    Adopt, Checksum, Config, Engine, Forwarding, RealServer, Scheduling, Tunnel, VirtualServer,
 };
-use agent_api::{Name, Protocol, RealServerId, ServiceAddress};
+use agent_api::{AddressFamily, Name, Protocol, RealServerId, ServiceAddress};
 use agent_ipvs::{
     Destination, DestinationKey, Encapsulation, Flags, Granularity, Persistence, PersistenceEngine,
     Scheduler, Service, ServiceKey, Thresholds, ValueError, Weight,
@@ -33,7 +31,7 @@ pub struct BlueprintError {
 /// All pools of a configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Blueprint {
-    /// One for each virtual server.
+    /// One for each virtual server and family that it serves.
     pub pools: Vec<Pool>,
     /// What becomes of services that are in no pool.
     pub adopt: Adopt,
@@ -43,7 +41,7 @@ pub struct Blueprint {
     pub drain_deadline: Option<SignedDuration>,
 }
 
-/// One virtual server: its kernel services and who may serve them.
+/// One virtual server, or what it serves of one family: its kernel services and who may serve them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pool {
     /// The virtual server.
@@ -73,13 +71,13 @@ impl Blueprint {
     /// # Errors
     /// The kernel could not hold a part of it.
     pub fn of(config: &Config) -> Result<Self, BlueprintError> {
-        let pools = config.virtual_servers.iter().map(|virtual_server| {
-            pool(virtual_server)
+        let of_all = config.virtual_servers.iter().map(|virtual_server| {
+            pools(virtual_server)
                 .map_err(|source| BlueprintError { virtual_server: virtual_server.name.clone(), source })
         });
         let lasting = |length: Duration| SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
         Ok(Self {
-            pools: pools.collect::<Result<_, _>>()?,
+            pools: of_all.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect(),
             adopt: config.lvs.adopt,
             exclusive_grace: lasting(config.lvs.exclusive_grace),
             drain_deadline: config.lvs.drain_deadline.map(lasting),
@@ -101,48 +99,86 @@ impl Blueprint {
 /// # Errors
 /// The address is none that a service can have.
 pub fn service_key(service: ServiceAddress) -> Result<ServiceKey, ValueError> {
-    let protocol = match service.protocol {
-        Protocol::Tcp => agent_ipvs::Protocol::Tcp,
-        Protocol::Udp => agent_ipvs::Protocol::Udp,
-        Protocol::Sctp => agent_ipvs::Protocol::Sctp,
-    };
-    ServiceKey::new(protocol, service.address.ip(), service.address.port())
+    match service {
+        ServiceAddress::Address { protocol, address } => {
+            let protocol = match protocol {
+                Protocol::Tcp => agent_ipvs::Protocol::Tcp,
+                Protocol::Udp => agent_ipvs::Protocol::Udp,
+                Protocol::Sctp => agent_ipvs::Protocol::Sctp,
+            };
+            ServiceKey::new(protocol, address.ip(), address.port())
+        }
+        ServiceAddress::FirewallMark { family, mark } => {
+            let family = match family {
+                AddressFamily::Ipv4 => agent_ipvs::Family::Ipv4,
+                AddressFamily::Ipv6 => agent_ipvs::Family::Ipv6,
+            };
+            ServiceKey::firewall_mark(family, mark.get())
+        }
+    }
 }
 
 /// The other way round; none for services that the configuration has no words for.
 #[must_use]
 pub fn service_address(key: &ServiceKey) -> Option<ServiceAddress> {
-    let ServiceKey::Address { protocol, address, port } = *key else { return None };
-    let protocol = match protocol {
-        agent_ipvs::Protocol::Tcp => Protocol::Tcp,
-        agent_ipvs::Protocol::Udp => Protocol::Udp,
-        agent_ipvs::Protocol::Sctp => Protocol::Sctp,
-        agent_ipvs::Protocol::Other(_) => return None,
-    };
-    Some(ServiceAddress { protocol, address: (address, port).into() })
+    match *key {
+        ServiceKey::Address { protocol, address, port } => {
+            let protocol = match protocol {
+                agent_ipvs::Protocol::Tcp => Protocol::Tcp,
+                agent_ipvs::Protocol::Udp => Protocol::Udp,
+                agent_ipvs::Protocol::Sctp => Protocol::Sctp,
+                agent_ipvs::Protocol::Other(_) => return None,
+            };
+            Some(ServiceAddress::Address { protocol, address: (address, port).into() })
+        }
+        ServiceKey::FirewallMark { family, mark } => {
+            let family = match family {
+                agent_ipvs::Family::Ipv4 => AddressFamily::Ipv4,
+                agent_ipvs::Family::Ipv6 => AddressFamily::Ipv6,
+            };
+            Some(ServiceAddress::FirewallMark { family, mark })
+        }
+    }
 }
 
-fn pool(virtual_server: &VirtualServer) -> Result<Pool, ValueError> {
-    let services = virtual_server.service_addresses().map(|address| {
-        let service = service(address, &virtual_server.scheduling)?;
+/// The pools of a virtual server: one for each family that it serves. A real server belongs to those whose packets it can
+/// take, so that what is decided in a pool is decided among those who can stand in for each other.
+fn pools(virtual_server: &VirtualServer) -> Result<Vec<Pool>, ValueError> {
+    let families = [AddressFamily::Ipv4, AddressFamily::Ipv6];
+    families
+        .into_iter()
+        .filter(|family| virtual_server.serves(*family))
+        .map(|family| pool(virtual_server, family))
+        .collect()
+}
+
+fn pool(virtual_server: &VirtualServer, family: AddressFamily) -> Result<Pool, ValueError> {
+    let addresses: Vec<ServiceAddress> =
+        virtual_server.service_addresses().filter(|address| address.family() == family).collect();
+    let services = addresses.iter().map(|address| {
+        let service = service(*address, &virtual_server.scheduling)?;
         service.check()?;
         Ok(service)
     });
     let services = services.collect::<Result<Vec<_>, ValueError>>()?;
-    let members = virtual_server.real_servers.iter().map(|real_server| {
-        let destinations = virtual_server.services.iter().zip(&services).map(|(configured, service)| {
-            let destination = destination(real_server, *configured)?;
+    let takes = |real_server: &&RealServer| {
+        real_server.forwarding == Forwarding::Tunnel || AddressFamily::of(real_server.address) == family
+    };
+    let members = virtual_server.real_servers.iter().filter(takes).map(|real_server| {
+        let destinations = addresses.iter().zip(&services).map(|(address, service)| {
+            let destination = destination(real_server, *address)?;
             service.check_destination(&destination)?;
             Ok(destination)
         });
         let destinations = destinations.collect::<Result<_, ValueError>>()?;
         Ok(Member { id: virtual_server.id_of(real_server), destinations })
     });
+    let members = members.collect::<Result<Vec<_>, ValueError>>()?;
     Ok(Pool {
         name: virtual_server.name.clone(),
         quorum: virtual_server.quorum,
-        min_serving: virtual_server.min_serving(),
-        members: members.collect::<Result<_, ValueError>>()?,
+        min_serving: virtual_server.min_serving_of(members.len()),
+        members,
         services,
     })
 }
@@ -154,16 +190,17 @@ fn service(address: ServiceAddress, scheduling: &Scheduling) -> Result<Service, 
             service.flags = service.flags.with(flag);
         }
     }
-    if scheduling.one_packet && address.protocol == Protocol::Udp {
+    // What the firewall marks may be UDP; the kernel minds the flag for UDP only.
+    if scheduling.one_packet && matches!(address.protocol(), Some(Protocol::Udp) | None) {
         service.flags = service.flags.with(Flags::ONE_PACKET);
     }
     if let Some(persistence) = scheduling.persistence {
-        let granularity = match address.address.ip() {
-            IpAddr::V4(_) => {
+        let granularity = match address.family() {
+            AddressFamily::Ipv4 => {
                 let host_bits = 32_u32.saturating_sub(u32::from(persistence.prefix));
                 Granularity::mask(u32::MAX.checked_shl(host_bits).unwrap_or(0).into())?
             }
-            IpAddr::V6(_) => Granularity::prefix(persistence.prefix)?,
+            AddressFamily::Ipv6 => Granularity::prefix(persistence.prefix)?,
         };
         let seconds = u32::try_from(persistence.timeout.as_secs()).unwrap_or(u32::MAX);
         service.set_persistence(Some(Persistence::new(seconds, granularity)?))?;
@@ -175,7 +212,7 @@ fn service(address: ServiceAddress, scheduling: &Scheduling) -> Result<Service, 
     Ok(service)
 }
 
-fn destination(real_server: &RealServer, service: ConfiguredService) -> Result<Destination, ValueError> {
+fn destination(real_server: &RealServer, service: ServiceAddress) -> Result<Destination, ValueError> {
     let target = real_server.destination(service);
     let forwarding = match real_server.forwarding {
         Forwarding::Direct => agent_ipvs::Forwarding::Direct,

@@ -86,7 +86,7 @@ pub fn plan(facts: &Facts<'_>) -> Plan {
     for pool in &facts.blueprint.pools {
         let (places, kept) = places(facts, pool);
         if kept > 0 {
-            plan.fail_open.insert(pool.name.clone(), kept);
+            *plan.fail_open.entry(pool.name.clone()).or_default() += kept;
         }
         let replaced = takes_over(facts, pool, &places);
         for (index, service) in pool.services.iter().enumerate() {

@@ -77,12 +77,13 @@ impl Settings {
         if pools().any(|pool| pool.scheduling.persistence.is_some()) {
             wanted.push(EXPIRE_QUIESCENT_TEMPLATE);
         }
-        if pools().any(|pool| pool.services.iter().any(|service| service.protocol == Protocol::Tcp)) {
+        let tcp = |protocol: Option<Protocol>| protocol.is_none_or(|protocol| protocol == Protocol::Tcp);
+        if pools().any(|pool| pool.service_addresses().any(|service| tcp(service.protocol()))) {
             wanted.push(CONN_REUSE_MODE);
         }
         let translated = |ipv4: bool| {
-            config.real_servers().any(|(pool, real_server)| {
-                real_server.forwarding == Forwarding::Nat && pool.address.is_ipv4() == ipv4
+            config.real_servers().any(|(_, real_server)| {
+                real_server.forwarding == Forwarding::Nat && real_server.address.is_ipv4() == ipv4
             })
         };
         let [v4, v6] = FORWARDING;

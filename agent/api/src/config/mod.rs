@@ -13,6 +13,7 @@ mod exec;
 mod keys;
 mod kinds;
 mod lvs;
+mod objects;
 mod raw;
 mod real_server;
 mod rhythm;
@@ -29,13 +30,13 @@ mod tunnel;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use checker_core::dns::{DnsCheck, Timeout};
 use checker_core::{ExecCheck, TalkCheck, Verdict};
 
-use crate::id::{Name, Protocol, RealServerId, ServiceAddress};
+use crate::id::{AddressFamily, Name, Protocol, RealServerId, ServiceAddress};
 
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use lvs::{Adopt, Lvs, SyncDaemon, SyncRoles, Sysctls, Timeouts};
@@ -145,10 +146,12 @@ impl Default for Status {
 pub struct VirtualServer {
     /// `name`.
     pub name: Name,
-    /// `address`: the virtual IP.
-    pub address: IpAddr,
-    /// `services`: protocol and port, at least one, without doubles.
+    /// `address`: the virtual IPs, ranges spelt out, without doubles. None where all services are firewall marks.
+    pub addresses: Vec<IpAddr>,
+    /// `services`: protocol and port, ranges spelt out, without doubles. At least one of these or of `marks`.
     pub services: Vec<Service>,
+    /// Those of `services` that are firewall marks.
+    pub marks: Vec<Mark>,
     /// `scheduler` with `scheduler_flags`, `one_packet`, `persistence`.
     pub scheduling: Scheduling,
     /// `quorum`: real servers that must be up for the pool to count as working. Default 1.
@@ -160,18 +163,31 @@ pub struct VirtualServer {
 }
 
 impl VirtualServer {
-    /// The kernel services of this virtual server.
+    /// The kernel services of this virtual server: every service at every address, then the firewall marks. At most
+    /// [`MAX_SERVICES`].
     pub fn service_addresses(&self) -> impl Iterator<Item = ServiceAddress> {
-        self.services.iter().map(|service| ServiceAddress {
-            protocol: service.protocol,
-            address: SocketAddr::new(self.address, service.port),
-        })
+        let at = |address: &IpAddr| {
+            let address = *address;
+            self.services.iter().map(move |service| ServiceAddress::Address {
+                protocol: service.protocol,
+                address: SocketAddr::new(address, service.port),
+            })
+        };
+        let marked = |mark: &Mark| ServiceAddress::FirewallMark { family: mark.family, mark: mark.mark };
+        self.addresses.iter().flat_map(at).chain(self.marks.iter().map(marked))
     }
 
-    /// How many real servers must stay in the table, [`Self::min_serving_percent`] of all, rounded up.
+    /// Whether some of its services take packets of this family.
     #[must_use]
-    pub fn min_serving(&self) -> usize {
-        (self.real_servers.len() * usize::from(self.min_serving_percent)).div_ceil(100)
+    pub fn serves(&self, family: AddressFamily) -> bool {
+        self.addresses.iter().any(|address| AddressFamily::of(*address) == family)
+            || self.marks.iter().any(|mark| mark.family == family)
+    }
+
+    /// How many of so many real servers must stay in the table: [`Self::min_serving_percent`], rounded up.
+    #[must_use]
+    pub fn min_serving_of(&self, real_servers: usize) -> usize {
+        (real_servers * usize::from(self.min_serving_percent)).div_ceil(100)
     }
 
     /// The identity of one of its real servers.
@@ -179,6 +195,18 @@ impl VirtualServer {
     pub fn id_of(&self, real_server: &RealServer) -> RealServerId {
         RealServerId { virtual_server: self.name.clone(), real_server: real_server.name.clone() }
     }
+}
+
+/// The most kernel services of one virtual server: addresses times services, and marks.
+pub const MAX_SERVICES: usize = 4_096;
+
+/// One of `services`, `"fwmark/53"` or, for IPv6, `"fwmark6/53"`: whatever the firewall has given this mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mark {
+    /// The family of the packets.
+    pub family: AddressFamily,
+    /// The mark.
+    pub mark: NonZeroU32,
 }
 
 /// One of `services`, `"udp/53"`.
@@ -209,7 +237,8 @@ pub struct Scheduling {
 pub struct Persistence {
     /// Whole seconds, 1 to 31 days.
     pub timeout: Duration,
-    /// Clients of one network of this prefix length stay together. Default 32 or 128.
+    /// Clients of one network of this prefix length stay together. Default 32 or 128; always that where both families are
+    /// served.
     pub prefix: u8,
     /// `engine`: what recognises a client beside its address.
     pub engine: Option<Engine>,
@@ -282,7 +311,7 @@ pub enum Checksum {
 pub struct RealServer {
     /// `name`.
     pub name: Name,
-    /// `address`, of the virtual server's family unless `forwarding = "tunnel"`.
+    /// `address`. It takes the services of its own family, and with `forwarding = "tunnel"` all.
     pub address: IpAddr,
     /// `port`, only with `forwarding = "nat"`: the port it serves on, for every service; the service's own otherwise.
     pub port: Option<u16>,
@@ -302,10 +331,14 @@ pub struct RealServer {
 }
 
 impl RealServer {
-    /// Where `service` goes on this real server.
+    /// Where `service` goes on this real server. Port 0 is the port that the client has chosen.
     #[must_use]
-    pub fn destination(&self, service: Service) -> SocketAddr {
-        SocketAddr::new(self.address, self.port.unwrap_or(service.port))
+    pub fn destination(&self, service: ServiceAddress) -> SocketAddr {
+        let port = match service {
+            ServiceAddress::Address { address, .. } => address.port(),
+            ServiceAddress::FirewallMark { .. } => 0,
+        };
+        SocketAddr::new(self.address, self.port.unwrap_or(port))
     }
 }
 

@@ -12,7 +12,7 @@ use super::book::{Book, Place};
 use super::exec;
 use super::keys;
 use super::kinds::{self, Judged, RawCheck};
-use super::server::{forwarding, noted, probe_source, translates_single_packets, unique_name};
+use super::server::{Families, forwarding, noted, probe_source, translates_single_packets, unique_name};
 use super::table::{Given, Table};
 use super::tunnel::tunnel;
 use super::{Check, CheckKind, Forwarding, RealServer, Service, Tunnel};
@@ -20,7 +20,9 @@ use crate::id::Protocol;
 
 /// What real servers take over from their virtual server, as far as it is known.
 pub(super) struct Pool<'p> {
-    pub(super) virtual_ip: Option<IpAddr>,
+    pub(super) addresses: Option<&'p [IpAddr]>,
+    pub(super) families: Option<Families>,
+    /// Empty where all services are firewall marks.
     pub(super) services: Option<&'p [Service]>,
     pub(super) forwarding: Given<Forwarding>,
     pub(super) tunnel: Given<Tunnel>,
@@ -60,18 +62,37 @@ pub(super) fn real_servers<'t>(
     if tables.is_empty() {
         // No real server shows what is wrong with the pool's own check.
         match &pool.check {
-            Given::Good(raw, _) => drop(kinds::judged(book, raw.clone(), pool.services)),
+            Given::Good(raw, _) => drop(kinds::judged(book, raw.clone(), pool.checkable())),
             Given::Absent => owner.note_missing(book, "check", CHECK_EXAMPLE),
             Given::Wrong => {}
         }
     }
     let (mut names, mut addresses) = (BTreeMap::new(), BTreeMap::new());
-    let mut real_servers = Some(Vec::with_capacity(tables.len()));
+    let mut real_servers: Option<Vec<RealServer>> = Some(Vec::with_capacity(tables.len()));
     for table in &tables {
         let real_server = real_server(book, (owner, table), pool, &mut names, &mut addresses);
         match (real_server, real_servers.as_mut()) {
             (Some(real_server), Some(all)) => all.push(real_server),
             _ => real_servers = None,
+        }
+    }
+    // With both families, each needs somebody.
+    if !tables.is_empty()
+        && let (Some(all), Some(Families { ipv4: true, ipv6: true })) = (&real_servers, pool.families)
+    {
+        let takes = |server: &RealServer, ipv4: bool| {
+            server.forwarding == Forwarding::Tunnel || server.address.is_ipv4() == ipv4
+        };
+        for (ipv4, word) in [(true, "IPv4"), (false, "IPv6")] {
+            if !all.iter().any(|server| takes(server, ipv4)) {
+                owner.note_missing(
+                    book,
+                    "real_server",
+                    &format!("one with an {word} address, or forwarding = \"tunnel\": nobody takes what comes over {word}"),
+                );
+                real_servers = None;
+                break;
+            }
         }
     }
     real_servers
@@ -94,6 +115,13 @@ fn thresholds(book: &mut Book<'_>, table: &Table<'_>) -> (Option<u32>, Option<u3
     (upper.or(0), lower.or(0))
 }
 
+impl Pool<'_> {
+    /// The services whose protocols and ports say something of how to check; none where all are firewall marks.
+    fn checkable(&self) -> Option<&[Service]> {
+        self.services.filter(|services| !services.is_empty())
+    }
+}
+
 /// Where each service goes already: address, port there, port of the service.
 type Destinations = BTreeMap<(IpAddr, u32, u16), Place>;
 
@@ -108,7 +136,7 @@ fn taken(
     // Where the services are not known, all that can be compared is the address.
     let unknown = [Service { protocol: Protocol::Udp, port: 0 }];
     let mut first = None;
-    for service in services.unwrap_or(&unknown) {
+    for service in services.filter(|services| !services.is_empty()).unwrap_or(&unknown) {
         let there = port.good().unwrap_or(u32::from(service.port));
         match destinations.entry((ip, there, service.port)) {
             Entry::Vacant(entry) => drop(entry.insert(at)),
@@ -180,7 +208,7 @@ fn real_server<'t>(
     }
     let own_check = kinds::raw(book, table);
     let judged = match kinds::merged(own_check, &pool.check) {
-        Given::Good(raw, _) => kinds::judged(book, raw, pool.services),
+        Given::Good(raw, _) => kinds::judged(book, raw, pool.checkable()),
         Given::Wrong => None,
         Given::Absent => {
             owner.note_missing(book, "check", CHECK_EXAMPLE);
@@ -196,7 +224,15 @@ fn real_server<'t>(
     let name = name?;
     let check_port = check_port.or(port).or_else(|| {
         let services = pool.services?;
-        let probed = services.iter().find(|service| service.protocol == protocol).or(services.first())?;
+        let Some(probed) = services.iter().find(|service| service.protocol == protocol).or(services.first())
+        else {
+            owner.note_missing(
+                book,
+                "check.dns.port",
+                "the port that is probed, for a firewall mark says none",
+            );
+            return None;
+        };
         if probed.port == 0 {
             owner.note_missing(book, "check.dns.port", "the port that is probed, for port 0 is every port");
         }
@@ -239,18 +275,19 @@ fn fits(
     method: Given<Forwarding>,
     port: Given<u32>,
 ) {
-    let Some(virtual_ip) = pool.virtual_ip else { return };
     let tunnel = method.or(Forwarding::Direct).is_none_or(|method| method == Forwarding::Tunnel);
-    if ip.is_ipv4() != virtual_ip.is_ipv4() && !tunnel {
+    if !tunnel && pool.families.is_some_and(|families| !families.has(ip)) {
+        let other = if ip.is_ipv4() { "IPv6" } else { "IPv4" };
         book.wrong(
             at,
-            format!("{ip} is an {} address, the virtual server's is {}; only forwarding = \"tunnel\" can cross families", family(ip), family(virtual_ip)),
+            format!("{ip} is an {} address, the virtual server's is {other}; only forwarding = \"tunnel\" can cross families", family(ip)),
         );
     }
     let own_port = |port: u32| {
         pool.services.is_some_and(|all| all.iter().all(|service| u32::from(service.port) != port))
     };
-    if ip == virtual_ip && !port.good().is_some_and(own_port) {
+    let own = pool.addresses.is_some_and(|all| all.contains(&ip));
+    if own && !port.good().is_some_and(own_port) {
         book.wrong(
             at,
             format!(

@@ -3,16 +3,24 @@
 //! Owns the schedulers that are known and what may be combined with them (`linux/ip_vs.h`). It does not know
 //! which ones a running kernel has: the kernel says so itself.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::book::{Book, listed, quoted};
 use super::keys;
 use super::lvs::word;
+use super::server::Families;
 use super::suggest::nearest;
 use super::table::{Given, Table};
 use super::{Engine, Persistence, Scheduling, Service};
 use crate::id::Protocol;
+
+/// What a virtual server serves, as far as it is known.
+pub(super) struct Served<'l> {
+    pub(super) families: Option<Families>,
+    pub(super) services: Option<&'l [Service]>,
+    /// Whether there are firewall marks.
+    pub(super) marked: bool,
+}
 
 /// The kernel's schedulers.
 const SCHEDULERS: [&str; 14] =
@@ -35,10 +43,10 @@ const DAY: u64 = 86_400;
 pub(super) fn scheduling(
     book: &mut Book<'_>,
     table: &Table<'_>,
-    address: Option<IpAddr>,
-    services: Option<&[Service]>,
+    served: &Served<'_>,
     one_packet: Given<bool>,
 ) -> Option<Scheduling> {
+    let services = served.services;
     let scheduler = table.text(book, "scheduler", "scheduler = \"wrr\"").convert(|name, at| {
         if SCHEDULERS.contains(&name) {
             return Some(name);
@@ -56,7 +64,8 @@ pub(super) fn scheduling(
     });
     let flags = flags(book, table, scheduler.or(DEFAULT_SCHEDULER));
     let one_packet = one_packet.convert(|on, at| {
-        if on && services.is_some_and(|all| all.iter().all(|service| service.protocol != Protocol::Udp)) {
+        let without = |all: &[Service]| all.iter().all(|service| service.protocol != Protocol::Udp);
+        if on && !served.marked && services.is_some_and(without) {
             book.wrong(
                 at,
                 "one_packet needs a UDP service; remove it or add one, as in services = [\"udp/53\"]",
@@ -65,7 +74,7 @@ pub(super) fn scheduling(
         }
         Some(on)
     });
-    let persistence = persistence(book, table, address);
+    let persistence = persistence(book, table, served.families);
     let every_port = services.is_some_and(|all| all.iter().any(|service| service.port == 0));
     if every_port && matches!(persistence, Given::Absent) {
         table.note_missing(
@@ -127,7 +136,7 @@ fn flags(book: &mut Book<'_>, table: &Table<'_>, scheduler: Option<&str>) -> Giv
     })
 }
 
-fn persistence(book: &mut Book<'_>, table: &Table<'_>, address: Option<IpAddr>) -> Given<Persistence> {
+fn persistence(book: &mut Book<'_>, table: &Table<'_>, families: Option<Families>) -> Given<Persistence> {
     table.table(book, "persistence", &keys::PERSISTENCE).convert(|table, _| {
         let example = "timeout = \"5m\"";
         let limits = Duration::from_secs(1)..=Duration::from_secs(31 * DAY);
@@ -144,11 +153,19 @@ fn persistence(book: &mut Book<'_>, table: &Table<'_>, address: Option<IpAddr>) 
         if matches!(timeout, Given::Absent) {
             table.note_missing(book, "timeout", example);
         }
-        let longest = match address {
-            Some(IpAddr::V4(_)) => 32,
-            Some(IpAddr::V6(_)) | None => 128,
-        };
-        let prefix = table.number(book, "prefix", 1..=longest).or(longest);
+        let longest = if families.is_some_and(|families| !families.ipv6) { 32 } else { 128 };
+        let both = families.is_some_and(|families| families.ipv4 && families.ipv6);
+        let prefix = table.number(book, "prefix", 1..=longest).convert(|prefix, at| {
+            if both {
+                book.wrong(
+                    at,
+                    "prefix means another size of network for IPv4 than for IPv6, and this virtual server has both; leave it out, or make \
+                     a virtual server for each",
+                );
+            }
+            (!both).then_some(prefix)
+        });
+        let prefix = prefix.or(longest);
         let engine = word(book, &table, "engine", &[("sip", Engine::Sip)]);
         let engine = match engine {
             Given::Good(engine, _) => Some(engine),

@@ -6,15 +6,29 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::address::{Purpose, address, service};
+use super::address::{Purpose, address};
 use super::book::{Book, Place, quoted};
 use super::kinds;
+use super::objects::{claim, objects};
 use super::real_server::{Pool, real_servers};
-use super::scheduling::scheduling;
+use super::scheduling::{Served, scheduling};
 use super::table::{At, Given, Table};
 use super::tunnel::tunnel;
-use super::{Forwarding, Service, VirtualServer};
-use crate::id::{Name, Protocol, ServiceAddress};
+use super::{Forwarding, Mark, Service, VirtualServer};
+use crate::id::{AddressFamily, Name, Protocol, ServiceAddress};
+
+/// Whose packets are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Families {
+    pub(super) ipv4: bool,
+    pub(super) ipv6: bool,
+}
+
+impl Families {
+    pub(super) fn has(self, ip: IpAddr) -> bool {
+        if ip.is_ipv4() { self.ipv4 } else { self.ipv6 }
+    }
+}
 
 /// What may exist only once in all files.
 #[derive(Debug, Default)]
@@ -30,29 +44,22 @@ pub(super) fn virtual_server<'t>(
     doubles: &mut Doubles<'t>,
 ) -> Option<VirtualServer> {
     let name = unique_name(book, table, &mut doubles.names, "virtual server", "name = \"resolver\"");
-    let virtual_ip = table
-        .needed(book, "address", "address = \"192.0.2.53\"")
-        .convert(|text, at| noted(book, "address", at, address(text, Purpose::Virtual)));
-    let services = services(book, table);
-    if let Given::Good(ip, _) = virtual_ip {
-        for (service, at) in services.iter().flatten() {
-            let key = ServiceAddress { protocol: service.protocol, address: (ip, service.port).into() };
-            if let Some(first) = doubles.services.get(&key) {
-                let first = book.name_of(*first);
-                book.wrong(
-                    *at,
-                    format!("{key} is served twice, already at {first}; remove it from one of them"),
-                );
-            } else {
-                doubles.services.insert(key, *at);
-            }
-        }
+    let (addresses, services, marks) = objects(book, table);
+    let listed = (addresses.as_deref(), services.as_deref(), marks.as_deref());
+    if let (Some(addresses), Some(services), Some(marks)) = listed {
+        claim(book, &mut doubles.services, addresses, services, marks);
     }
-    let services: Option<Vec<Service>> =
-        services.map(|all| all.into_iter().map(|(service, _)| service).collect());
-    let virtual_ip = virtual_ip.good();
+    let addresses: Option<Vec<IpAddr>> = addresses.map(plain);
+    let services: Option<Vec<Service>> = services.map(plain);
+    let marks: Option<Vec<Mark>> = marks.map(plain);
+    let families = addresses.as_deref().zip(marks.as_deref()).map(families);
     let one_packet = table.switch(book, "one_packet");
-    let scheduling = scheduling(book, table, virtual_ip, services.as_deref(), one_packet);
+    let served = Served {
+        families,
+        services: services.as_deref(),
+        marked: marks.as_ref().is_none_or(|all| !all.is_empty()),
+    };
+    let scheduling = scheduling(book, table, &served, one_packet);
     let min_serving = table.text(book, "min_serving", "min_serving = \"25%\"").convert(|text, at| {
         let percent = text.strip_suffix('%').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
         let percent = percent.and_then(|digits| digits.parse::<u8>().ok()).filter(|percent| *percent <= 100);
@@ -63,7 +70,8 @@ pub(super) fn virtual_server<'t>(
     });
     let quorum = table.number(book, "quorum", 1..=65_535);
     let pool = Pool {
-        virtual_ip,
+        addresses: addresses.as_deref(),
+        families,
         services: services.as_deref(),
         forwarding: forwarding(book, table),
         tunnel: tunnel(book, table),
@@ -82,8 +90,9 @@ pub(super) fn virtual_server<'t>(
     }
     Some(VirtualServer {
         name: name?,
-        address: virtual_ip?,
+        addresses: addresses?,
         services: services?,
+        marks: marks?,
         scheduling: scheduling?,
         quorum: quorum.or(1)?,
         min_serving_percent: min_serving.or(0)?,
@@ -116,37 +125,17 @@ pub(super) fn unique_name<'t>(
     Some(name)
 }
 
-fn services(book: &mut Book<'_>, table: &Table<'_>) -> Option<Vec<At<Service>>> {
-    let example = "services = [\"udp/53\", \"tcp/53\"]";
-    let given = table.texts(book, "services", false, example);
-    if matches!(given, Given::Absent) {
-        table.note_missing(book, "services", example);
-    }
-    let Given::Good(words, at) = given else { return None };
-    if words.is_empty() {
-        book.wrong(at, format!("services is empty; write at least one: {example}"));
-        return None;
-    }
-    let mut services: Option<Vec<At<Service>>> = Some(Vec::with_capacity(words.len()));
-    let mut seen = BTreeMap::new();
-    for (word, at) in words {
-        match service(word) {
-            Ok(service) if seen.insert(service, at).is_some() => {
-                book.wrong(at, format!("service {word:?} is listed twice; remove one"));
-                services = None;
-            }
-            Ok(service) => {
-                if let Some(services) = &mut services {
-                    services.push((service, at));
-                }
-            }
-            Err(message) => {
-                book.wrong(at, message);
-                services = None;
-            }
-        }
-    }
-    services
+fn plain<T>(all: Vec<At<T>>) -> Vec<T> {
+    all.into_iter().map(|(one, _)| one).collect()
+}
+
+/// The families of what is served, without doubles.
+fn families((addresses, marks): (&[IpAddr], &[Mark])) -> Families {
+    let of = |family| {
+        addresses.iter().any(|ip| AddressFamily::of(*ip) == family)
+            || marks.iter().any(|mark| mark.family == family)
+    };
+    Families { ipv4: of(AddressFamily::Ipv4), ipv6: of(AddressFamily::Ipv6) }
 }
 
 /// `forwarding`.

@@ -2,6 +2,7 @@
 
 mod checks;
 mod good;
+mod groups;
 mod kernel;
 mod mistakes;
 mod random;

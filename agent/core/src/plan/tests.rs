@@ -34,6 +34,27 @@ min_serving = "MIN%"
   weight = 0
 "#;
 
+/// Both families, several addresses, a mark; one real server for each family and one for both.
+const FAMILIES: &str = r#"
+[[virtual_server]]
+name = "resolver"
+address = ["10.0.0.1-2", "2001:db8::53"]
+services = ["udp/53", "fwmark/7"]
+min_serving = "1%"
+  [virtual_server.check.dns]
+  qname = "resolve.test"
+  [[virtual_server.real_server]]
+  name = "a"
+  address = "10.1.0.1"
+  [[virtual_server.real_server]]
+  name = "b"
+  address = "2001:db8::1:2"
+  [[virtual_server.real_server]]
+  name = "c"
+  address = "10.1.0.3"
+  forwarding = "tunnel"
+"#;
+
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
 fn blueprint(min_serving: u8) -> Blueprint {
@@ -389,4 +410,48 @@ fn what_a_former_run_left_changes_nothing_until_it_is_borne_out() {
     items(&mut case, 1);
     case.actual.clear();
     assert_eq!(case.shown(), "a=10 b=20");
+}
+
+#[test]
+fn each_family_is_decided_for_itself() {
+    let config = parse(&[Source { path: "t.toml".into(), text: FAMILIES.into() }]).expect("good");
+    let blueprint = Blueprint::of(&config).expect("the kernel can hold it");
+    let plan = |verdicts: [Verdict; 3], drained: &[&str]| {
+        let checks = checks(&[("a", verdicts[0], 9), ("b", verdicts[1], 9), ("c", verdicts[2], 9)]);
+        let orders = drains(drained);
+        let empty = BTreeSet::new();
+        super::plan(&Facts {
+            blueprint: &blueprint,
+            checks: Some(&checks),
+            orders: Some(&orders),
+            actual: &Table::new(),
+            ours: &empty,
+            warned: &empty,
+            flows_move: true,
+            now: NOW,
+        })
+    };
+    let text = |plan: &Plan| agent_ipvs::text::export(&plan.wanted, agent_ipvs::text::Style::Complete);
+    let (up, down) = (Verdict::Up, Verdict::Down);
+    assert_eq!(
+        text(&plan([up; 3], &[])),
+        "-A -u 10.0.0.1:53 -s wlc\n-a -u 10.0.0.1:53 -r 10.1.0.1:53 -g -w 1\n-a -u 10.0.0.1:53 -r 10.1.0.3:53 -i -w 1 --tun-type ipip\n\
+         -A -u 10.0.0.2:53 -s wlc\n-a -u 10.0.0.2:53 -r 10.1.0.1:53 -g -w 1\n-a -u 10.0.0.2:53 -r 10.1.0.3:53 -i -w 1 --tun-type ipip\n\
+         -A -u [2001:db8::53]:53 -s wlc\n-a -u [2001:db8::53]:53 -r 10.1.0.3:53 -i -w 1 --tun-type ipip\n\
+         -a -u [2001:db8::53]:53 -r [2001:db8::1:2]:53 -g -w 1\n\
+         -A -f 7 -s wlc\n-a -f 7 -r 10.1.0.1:0 -g -w 1\n-a -f 7 -r 10.1.0.3:0 -i -w 1 --tun-type ipip\n"
+    );
+    // One family without anybody fails open, though the other one works.
+    let open = plan([up, down, down], &[]);
+    assert_eq!(open.fail_open.values().copied().collect::<Vec<_>>(), [1]);
+    let v6 = blueprint.pools[1].services[0].key();
+    assert_eq!((open.wanted[v6].destinations.len(), blueprint.pools.len()), (1, 2));
+    // Who is drained leaves a UDP service only if somebody of its family takes over.
+    let drained = plan([up; 3], &["b", "c"]);
+    assert_eq!(
+        drained.wanted[v6].destinations.values().map(|one| one.weight.get()).collect::<Vec<_>>(),
+        [0, 0]
+    );
+    let v4 = blueprint.pools[0].services[0].key();
+    assert_eq!(drained.wanted[v4].destinations.len(), 1);
 }

@@ -3,12 +3,12 @@
 //! Owns the joining of both sections and the orders by real server, and the rule when a fact is too old. It leaves
 //! judging to `judge`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use agent_api::{
-    DestinationReport, Drain, DrainTarget, KernelTable, Name, RealServerHealth, RealServerId, Section,
-    ServiceAddress, ServiceReport, State, Verdict,
+    AddressFamily, DestinationReport, Drain, DrainTarget, KernelTable, Name, RealServerHealth, RealServerId,
+    Section, ServiceAddress, ServiceReport, State, Verdict,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -263,9 +263,12 @@ fn in_table(pool: &Pool<'_>, destinations: &[DestinationView], table_known: bool
     if !table_known || pool.services.is_empty() {
         return InTable::Unknown;
     }
+    // A real server of one family is in the services of that family only.
+    let families: BTreeSet<AddressFamily> = destinations.iter().map(|to| to.service.family()).collect();
+    let services = pool.services.iter().filter(|(service, _)| families.contains(&service.family())).count();
     match destinations.chunk_by(|a, b| a.service == b.service).count() {
         0 => InTable::No,
-        n if n == pool.services.len() => InTable::Yes,
+        n if n == services => InTable::Yes,
         _ => InTable::Partly,
     }
 }

@@ -101,10 +101,10 @@ fn holds(text: &str, result: &Result<Config, Mistakes>) {
             let mut services = std::collections::BTreeSet::new();
             for pool in &config.virtual_servers {
                 assert!(names.insert(pool.name.clone()));
-                assert!(!pool.services.is_empty() && !pool.real_servers.is_empty());
+                assert!(pool.service_addresses().next().is_some() && !pool.real_servers.is_empty());
                 assert!(pool.service_addresses().all(|address| services.insert(address)));
                 assert!((1..=pool.real_servers.len()).contains(&(pool.quorum as usize)));
-                assert!(pool.min_serving() <= pool.real_servers.len());
+                assert!(pool.min_serving_of(pool.real_servers.len()) <= pool.real_servers.len());
                 for server in &pool.real_servers {
                     assert!(server.check.dns().unwrap().timeout.get() <= server.check.rhythm.interval);
                     assert_eq!(server.check.target.port(), server.check.dns().unwrap().port);

@@ -202,7 +202,7 @@ fn lengths_have_two_units() {
 fn json_form() {
     let mut state = healthy();
     state.checkd.items.retain(|id, _| id.real_server.as_str() == "dns1");
-    state.lvsd.items.retain(|service, _| service.protocol == agent_api::Protocol::Udp);
+    state.lvsd.items.retain(|service, _| service.protocol() == Some(agent_api::Protocol::Udp));
     for report in state.lvsd.items.values_mut() {
         report.destinations.retain(|_, to| to.real_server.as_ref().unwrap().as_str() == "dns1");
     }
