@@ -79,6 +79,16 @@ impl Default for Announcements {
     }
 }
 
+impl Announcements {
+    /// Whether a network can bear them: 1 to 20 rounds, spaced by at most a second, refreshed at most each second.
+    pub(crate) fn are_bearable(&self) -> bool {
+        const SECOND: Duration = Duration::from_secs(1);
+        (1..=20).contains(&self.rounds)
+            && self.spacing <= SECOND
+            && self.refresh.is_none_or(|span| span >= SECOND)
+    }
+}
+
 impl RouterSettings {
     /// The defaults: version 3, priority 100, an advert a second, preempting at once, accepting, by multicast, the lease
     /// three seconds, learned intervals up to ten times our own.
@@ -256,12 +266,7 @@ impl RouterConfig {
             ConfigError::Lease,
         );
         let announcements = settings.announcements;
-        refuse(
-            !(1..=20).contains(&announcements.rounds)
-                || announcements.spacing > Duration::from_secs(1)
-                || announcements.refresh.is_some_and(|span| span < Duration::from_secs(1)),
-            ConfigError::Announcements,
-        );
+        refuse(!announcements.are_bearable(), ConfigError::Announcements);
         refuse(settings.preempt_delay.max(settings.start_delay) > DAY, ConfigError::Delay);
         refuse(announcements.repeat_after.is_some_and(|span| span > DAY), ConfigError::Delay);
         let (Some(vrid), Some(interval), true) = (vrid, interval, errors.is_empty()) else {
@@ -278,6 +283,20 @@ impl RouterConfig {
         let mut sorted = settings.addresses.clone();
         sorted.sort_unstable();
         Ok(Self { settings, vrid, interval, learned_interval_limit, sorted })
+    }
+
+    /// The same with this authentication, whose secret need not be known when the rest is checked.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Authentication`] unless it is version 2 over IPv4.
+    pub fn with_authentication(mut self, authentication: Authentication) -> Result<Self, ConfigError> {
+        let has_none = (self.settings.version, self.settings.family) != (Version::V2, Family::Ipv4);
+        if has_none && authentication != Authentication::None {
+            return Err(ConfigError::Authentication);
+        }
+        self.settings.authentication = authentication;
+        Ok(self)
     }
 
     /// The settings it was made of.

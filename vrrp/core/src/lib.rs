@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod announce;
+pub mod arp;
 pub mod codec;
 pub mod config;
 mod digest;
@@ -18,6 +19,7 @@ pub mod group;
 pub mod interval;
 pub mod router;
 pub mod time;
+pub mod track;
 
 pub use config::{Announcements, ConfigError, RouterConfig, RouterSettings};
 pub use group::{SyncGroup, Target};

@@ -18,6 +18,8 @@ pub(super) enum Purpose {
     RealServer,
     /// Probes come from it.
     ProbeSource,
+    /// A virtual router has it, hears it or speaks from it.
+    Router,
 }
 
 /// Reads an address for `purpose`.
@@ -42,7 +44,7 @@ pub(super) fn address(text: &str, purpose: Purpose) -> Result<IpAddr, String> {
         }
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
             Some(v4) => Err(format!("{shown} is an IPv4 address in IPv6 form; write \"{v4}\"")),
-            None if v6.is_unicast_link_local() => Err(format!(
+            None if v6.is_unicast_link_local() && purpose != Purpose::Router => Err(format!(
                 "{shown} is link-local, and IPVS can't name the link; write a global or unique local address"
             )),
             None => Ok(address),

@@ -20,17 +20,11 @@ pub(super) struct Kind {
 pub(super) const FILE: Kind = Kind {
     header: "the top level",
     example: "[[virtual_server]]",
-    keys: &["include", "lvs", "status", "checks", "virtual_server"],
-    not_yet: &[
-        (
-            "virtual_router",
-            "it moves no addresses; remove the table and leave the virtual IP to what holds it now",
-        ),
-        (
-            "alert",
-            "it sends no mail; remove the table and let your monitoring watch `holdfast status --json`",
-        ),
-    ],
+    keys: &["include", "lvs", "status", "checks", "virtual_server", "failover", "virtual_router"],
+    not_yet: &[(
+        "alert",
+        "it sends no mail; remove the table and let your monitoring watch `holdfast status --json`",
+    )],
 };
 
 /// `[lvs]`.
@@ -250,11 +244,13 @@ pub(super) const EXEC: Kind = Kind {
 
 /// The kinds whose keys tell where a misplaced one belongs; those of `[lvs.timeouts]`, `[lvs.sync]`
 /// and `tunnel` are too common words.
-pub(super) const ALL: [&Kind; 12] = [
+pub(super) const ALL: [&Kind; 14] = [
     &FILE,
     &LVS,
     &STATUS,
     &CHECKS,
+    &FAILOVER,
+    &VIRTUAL_ROUTER,
     &VIRTUAL_SERVER,
     &PERSISTENCE,
     &REAL_SERVER,
@@ -263,4 +259,157 @@ pub(super) const ALL: [&Kind; 12] = [
     &TCP,
     &UDP,
     &EXEC,
+];
+
+/// `[failover]`.
+pub(super) const FAILOVER: Kind = Kind {
+    header: "[failover]",
+    example: "[failover]",
+    keys: &["realtime_priority", "lock_memory"],
+    not_yet: &[],
+};
+
+/// `[[virtual_router]]`.
+pub(super) const VIRTUAL_ROUTER: Kind = Kind {
+    header: "[[virtual_router]]",
+    example: "[[virtual_router]]",
+    keys: &[
+        "name",
+        "mode",
+        "interface",
+        "vrid",
+        "version",
+        "priority",
+        "advert_interval",
+        "learned_interval_limit",
+        "addresses",
+        "unlisted",
+        "dad",
+        "routes",
+        "rules",
+        "preempt",
+        "preempt_delay",
+        "start_delay",
+        "accept",
+        "last_advert",
+        "checksum",
+        "virtual_mac",
+        "source",
+        "unicast",
+        "authentication",
+        "sync_group",
+        "announce",
+        "track",
+        "notify",
+        "lease",
+        "on_exit",
+        "role",
+        "watch",
+        "give_back",
+    ],
+    not_yet: &[],
+};
+
+/// One of `addresses` and `unlisted` as a table.
+pub(super) const ROUTER_ADDRESS: Kind = Kind {
+    header: "an address",
+    example: "{ address = \"192.0.2.53/32\" }",
+    keys: &["address", "interface", "label", "scope", "prefix_route", "dad"],
+    not_yet: &[],
+};
+
+/// One of `routes`.
+pub(super) const ROUTER_ROUTE: Kind = Kind {
+    header: "a route",
+    example: "routes = [{ to = \"default\", via = \"192.0.2.1\" }]",
+    keys: &["to", "via", "interface", "source", "table", "metric", "scope"],
+    not_yet: &[],
+};
+
+/// One of `rules`.
+pub(super) const ROUTER_RULE: Kind = Kind {
+    header: "a rule",
+    example: "rules = [{ from = \"192.0.2.53/32\", table = 100 }]",
+    keys: &["from", "to", "iif", "fwmark", "table", "priority"],
+    not_yet: &[],
+};
+
+/// `announce = { … }`.
+pub(super) const ROUTER_ANNOUNCE: Kind = Kind {
+    header: "announce",
+    example: "announce = { count = 5 }",
+    keys: &["count", "spacing", "repeat_after", "refresh", "reply", "rate"],
+    not_yet: &[],
+};
+
+/// `unicast = { … }`.
+pub(super) const ROUTER_UNICAST: Kind = Kind {
+    header: "unicast",
+    example: "unicast = { source = \"192.0.2.1\", peers = [\"192.0.2.2\"] }",
+    keys: &["source", "peers", "ttl", "least_ttl"],
+    not_yet: &[],
+};
+
+/// `authentication = { … }`.
+pub(super) const ROUTER_AUTHENTICATION: Kind = Kind {
+    header: "authentication",
+    example: "authentication = { type = \"pass\", file = \"/etc/holdfast/vrrp.secret\" }",
+    keys: &["type", "file"],
+    not_yet: &[(
+        "password",
+        "write it to the first line of a file that only root and holdfast-vip may read, and its path as file",
+    )],
+};
+
+/// One of `track`.
+pub(super) const ROUTER_TRACK: Kind = Kind {
+    header: "an entry of track",
+    example: "track = [{ virtual_server = \"resolver\", when = \"below_quorum\", priority = -100 }]",
+    keys: &[
+        "virtual_server",
+        "when",
+        "director",
+        "interface",
+        "script",
+        "interval",
+        "timeout",
+        "rise",
+        "fall",
+        "process",
+        "count",
+        "file",
+        "factor",
+        "priority",
+    ],
+    not_yet: &[],
+};
+
+/// `notify = { … }`.
+pub(super) const ROUTER_NOTIFY: Kind = Kind {
+    header: "notify",
+    example: "notify = { any = [\"/usr/local/bin/vip\"] }",
+    keys: &["active", "backup", "fault", "stop", "any", "fifo", "timeout"],
+    not_yet: &[("master", "write active, the protocol's word for it")],
+};
+
+/// `[virtual_router.watch]`.
+pub(super) const ROUTER_WATCH: Kind = Kind {
+    header: "[virtual_router.watch]",
+    example: "watch = { targets = [\"192.0.2.1\"] }",
+    keys: &["targets", "sentinels", "interval", "fall", "rise", "check"],
+    not_yet: &[],
+};
+
+/// The kinds of tables in a virtual router.
+#[cfg(test)]
+pub(super) const ROUTER: [&Kind; 9] = [
+    &ROUTER_ADDRESS,
+    &ROUTER_ROUTE,
+    &ROUTER_RULE,
+    &ROUTER_ANNOUNCE,
+    &ROUTER_UNICAST,
+    &ROUTER_AUTHENTICATION,
+    &ROUTER_TRACK,
+    &ROUTER_NOTIFY,
+    &ROUTER_WATCH,
 ];

@@ -17,6 +17,7 @@ mod objects;
 mod raw;
 mod real_server;
 mod rhythm;
+mod router;
 mod scheduling;
 mod server;
 mod status;
@@ -41,6 +42,10 @@ use crate::id::{AddressFamily, Name, Protocol, RealServerId, ServiceAddress};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use lvs::{Adopt, Lvs, SyncDaemon, SyncRoles, Sysctls, Timeouts};
 pub use raw::{includes, parse};
+pub use router::{
+    Announce, Arp, AuthenticationFile, AuthenticationKind, Failover, Network, Notify, NotifyTimeout, OnExit,
+    Route, RouterMode, Rule, Scope, Script, Track, Tracked, VirtualAddress, VirtualRouter, Vrrp,
+};
 pub use suggest::nearest;
 
 /// One text of the configuration.
@@ -107,6 +112,10 @@ pub struct Config {
     /// `checks.sentinels`: machines that have nothing to do with the services, such as the gateway. At most 16. No part of the
     /// digest: no verdict depends on it while this machine sees.
     pub sentinels: Vec<SocketAddr>,
+    /// `[failover]`. No part of the digest: it changes no decision.
+    pub failover: Failover,
+    /// The virtual routers, in the order of the file; names, addresses and the VRIDs of an interface are unique.
+    pub virtual_routers: Vec<VirtualRouter>,
     /// Short digest of the meaningful content: two daemons that show the same one run with the same file.
     pub digest: String,
 }
@@ -116,6 +125,12 @@ impl Config {
     #[must_use]
     pub fn virtual_server(&self, name: &Name) -> Option<&VirtualServer> {
         self.virtual_servers.iter().find(|server| server.name == *name)
+    }
+
+    /// The virtual router of that name.
+    #[must_use]
+    pub fn virtual_router(&self, name: &Name) -> Option<&VirtualRouter> {
+        self.virtual_routers.iter().find(|router| router.name == *name)
     }
 
     /// Every real server with the virtual server it belongs to.

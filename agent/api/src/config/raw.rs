@@ -1,6 +1,6 @@
 //! From the texts of the configuration to a [`Config`].
 //!
-//! Owns the order of the work and the top level of the file: `include`, `[[virtual_server]]`; `[lvs]` and `[status]` have their own modules. Every file is
+//! Owns the order of the work and the top level of the file: `include`, `[[virtual_server]]`, `[[virtual_router]]`; the other tables have their own modules. Every file is
 //! read to its end even when one before it is broken, so that all mistakes come out together.
 
 use std::cell::OnceCell;
@@ -9,6 +9,7 @@ use super::book::{Book, Place, quoted};
 use super::checks::read_checks;
 use super::keys;
 use super::lvs::read_lvs;
+use super::router::{Failover, Routers, VirtualRouter, read_failover, virtual_router};
 use super::server::{Doubles, virtual_server};
 use super::status::read_status;
 use super::syntax::{Repaired, tree};
@@ -33,6 +34,9 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
     let mut status: Option<(Status, Place)> = None;
     let mut sentinels = None;
     let mut virtual_servers: Vec<VirtualServer> = Vec::new();
+    let mut failover: Option<(Failover, Place)> = None;
+    let mut routers = Routers::default();
+    let mut virtual_routers: Vec<VirtualRouter> = Vec::new();
     let mut any = false;
     for (index, tree) in trees.iter().enumerate() {
         let table = Table::root(&mut book, tree, index);
@@ -53,20 +57,33 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
             Given::Wrong => any = true,
             Given::Absent => {}
         }
+        read_failover(&mut book, &table, &mut failover);
+        match table.tables(&mut book, "virtual_router", &keys::VIRTUAL_ROUTER) {
+            Given::Good(tables, _) => {
+                any = true;
+                virtual_routers
+                    .extend(tables.iter().filter_map(|table| virtual_router(&mut book, table, &mut routers)));
+            }
+            Given::Wrong => any = true,
+            Given::Absent => {}
+        }
     }
+    routers.look_up(&mut book, &doubles, &virtual_servers);
     // A broken line may be the header that is missed.
     if !any && !book.has_syntax_mistakes() {
         let at = Place { source: 0, start: 0, end: 0 };
         let blank = sources.iter().all(|source| source.text.trim().is_empty());
-        let what = if blank { "the configuration is empty" } else { "no virtual server is configured" };
+        let what =
+            if blank { "the configuration is empty" } else { "no virtual server or router is configured" };
         book.missing(at, format!("{what}; write at least one [[virtual_server]]"));
     }
     if book.is_empty() {
         let lvs = lvs.map(|(lvs, _)| lvs).unwrap_or_default();
-        let digest = digest(&virtual_servers, &lvs);
+        let digest = digest(&virtual_servers, &lvs, &virtual_routers);
         let status = status.map(|(status, _)| status).unwrap_or_default();
+        let failover = failover.map(|(failover, _)| failover).unwrap_or_default();
         let sentinels = sentinels.map(|(sentinels, _)| sentinels).unwrap_or_default();
-        Ok(Config { virtual_servers, lvs, status, sentinels, digest })
+        Ok(Config { virtual_servers, lvs, status, sentinels, failover, virtual_routers, digest })
     } else {
         Err(book.into_mistakes())
     }
@@ -113,8 +130,11 @@ fn include(book: &mut Book<'_>, table: &Table<'_>) -> Vec<Include> {
 }
 
 /// FNV-1a of the checked values, so that comments, order of keys and the spelling of numbers do not matter.
-fn digest(virtual_servers: &[VirtualServer], lvs: &Lvs) -> String {
-    let canonical = format!("{virtual_servers:?} {lvs:?}");
+fn digest(virtual_servers: &[VirtualServer], lvs: &Lvs, virtual_routers: &[VirtualRouter]) -> String {
+    let mut canonical = format!("{virtual_servers:?} {lvs:?}");
+    for router in virtual_routers {
+        canonical.push_str(&format!(" {router:?}"));
+    }
     let hash = canonical.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });

@@ -37,6 +37,13 @@ pub(super) struct Doubles<'t> {
     services: BTreeMap<ServiceAddress, Place>,
 }
 
+impl<'t> Doubles<'t> {
+    /// The names of all virtual servers, those with other mistakes too.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'t str> + '_ {
+        self.names.keys().copied()
+    }
+}
+
 /// Reads one virtual server. `None` when something in it is wrong, which has been noted.
 pub(super) fn virtual_server<'t>(
     book: &mut Book<'_>,

@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -67,6 +68,15 @@ impl<T> Given<T> {
 
 /// A value and where it stands.
 pub(super) type At<T> = (T, Place);
+
+/// An item of a list that may hold both.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Item<'t> {
+    /// A text and where it stands.
+    Text(&'t str, Place),
+    /// A table.
+    Table(Table<'t>),
+}
 
 /// A table that holds only known keys.
 #[derive(Debug, Clone, Copy)]
@@ -147,13 +157,25 @@ impl<'t> Table<'t> {
 
     /// A whole number within `limits`.
     pub(super) fn number(&self, book: &mut Book<'_>, key: &str, limits: RangeInclusive<u32>) -> Given<u32> {
+        self.whole(book, key, limits)
+    }
+
+    /// A whole number within `limits`, which may be negative.
+    pub(super) fn signed(&self, book: &mut Book<'_>, key: &str, limits: RangeInclusive<i32>) -> Given<i32> {
+        self.whole(book, key, limits)
+    }
+
+    fn whole<T>(&self, book: &mut Book<'_>, key: &str, limits: RangeInclusive<T>) -> Given<T>
+    where
+        T: TryFrom<i128> + FromStr + PartialOrd + Display,
+    {
         let Some((value, at)) = self.get(key) else { return Given::Absent };
         let (low, high) = (limits.start(), limits.end());
         let message = match value {
             DeValue::Integer(number) => {
                 let read = i128::from_str_radix(number.as_str(), number.radix()).ok();
                 match read
-                    .and_then(|number| u32::try_from(number).ok())
+                    .and_then(|number| T::try_from(number).ok())
                     .filter(|number| limits.contains(number))
                 {
                     Some(number) => return Given::Good(number, at),
@@ -162,9 +184,7 @@ impl<'t> Table<'t> {
                     }
                 }
             }
-            DeValue::String(text)
-                if text.trim().parse().is_ok_and(|number: u32| limits.contains(&number)) =>
-            {
+            DeValue::String(text) if text.trim().parse().is_ok_and(|number: T| limits.contains(&number)) => {
                 format!("{key} is a text; write the number without quotes: {key} = {}", text.trim())
             }
             other => format!("{key} is {}; write a whole number from {low} to {high}", found(other)),
@@ -251,6 +271,36 @@ impl<'t> Table<'t> {
                 Given::Wrong
             }
         }
+    }
+
+    /// A list of texts and tables, in any order. Items that are neither are noted and left out.
+    pub(super) fn items(
+        &self,
+        book: &mut Book<'_>,
+        key: &str,
+        kind: &keys::Kind,
+        example: &str,
+    ) -> Given<Vec<Item<'t>>> {
+        let Some((value, at)) = self.get(key) else { return Given::Absent };
+        let DeValue::Array(items) = value else {
+            book.wrong(at, format!("{key} is {}; write a list: {example}", found(value)));
+            return Given::Wrong;
+        };
+        let mut read = Vec::with_capacity(items.len());
+        for item in items.iter() {
+            let at = self.place(item);
+            match item.get_ref() {
+                DeValue::String(text) => read.push(Item::Text(text.as_ref(), at)),
+                DeValue::Table(entries) => read.push(Item::Table(self.below(book, entries, at, kind))),
+                other => book.wrong(at, format!("{key} holds {}; write {example}", found(other))),
+            }
+        }
+        if read.len() < items.len() { Given::Wrong } else { Given::Good(read, at) }
+    }
+
+    /// Whether `key` is there, good or not, and where.
+    pub(super) fn has(&self, key: &str) -> Option<Place> {
+        self.get(key).map(|(_, at)| at)
     }
 
     /// The table `key`, `[header]` or inline.

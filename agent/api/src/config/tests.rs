@@ -6,6 +6,7 @@ mod groups;
 mod kernel;
 mod mistakes;
 mod random;
+mod routers;
 mod shipped;
 
 use super::{Config, Mistakes, RealServer, Source, VirtualServer, parse};

@@ -93,7 +93,7 @@ fn bytes_that_are_no_utf8_are_placed_and_the_rest_is_read() {
     let folder = folder(&[("holdfast.toml", b"# gr\xc3\xbc\xdfe\nwrong = 1\n[lvs]\nadopt = \"x\"\n")]);
     assert_eq!(
         trouble(&folder, "holdfast.toml"),
-        "holdfast.toml:1:1: no virtual server is configured; write at least one [[virtual_server]]\n\
+        "holdfast.toml:1:1: no virtual server or router is configured; write at least one [[virtual_server]]\n\
          holdfast.toml:1:6: byte 0xdf is not UTF-8; save the file as UTF-8\n\
          holdfast.toml:2:1: unknown key \"wrong\"; the top level knows include, lvs, status, checks and virtual_server\n\
          holdfast.toml:4:9: unknown adopt \"x\"; write \"named\" or \"exclusive\""

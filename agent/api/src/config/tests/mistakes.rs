@@ -20,7 +20,7 @@ fn columns_count_characters() {
     assert_eq!(
         bad("lvs = { \"grüße €\" = 1, adopt = \"x\" }\n"),
         [
-            "1:1: no virtual server is configured; write at least one [[virtual_server]]",
+            "1:1: no virtual server or router is configured; write at least one [[virtual_server]]",
             "1:9: unknown key \"grüße €\"; [lvs] knows adopt, exclusive_grace, interval, sysctls, \
              drain_deadline, timeouts and sync",
             "1:32: unknown adopt \"x\"; write \"named\" or \"exclusive\"",
@@ -29,7 +29,9 @@ fn columns_count_characters() {
     let marked = format!("\u{feff}x = 1\r\n{}", pool("", "", ""));
     assert_eq!(
         bad(&marked),
-        ["1:1: unknown key \"x\"; the top level knows include, lvs, status, checks and virtual_server"]
+        [
+            "1:1: unknown key \"x\"; the top level knows include, lvs, status, checks, virtual_server, failover and virtual_router"
+        ]
     );
 }
 
@@ -39,7 +41,7 @@ fn an_empty_file_is_no_configuration() {
         let what = if text.trim().is_empty() {
             "the configuration is empty"
         } else {
-            "no virtual server is configured"
+            "no virtual server or router is configured"
         };
         assert_eq!(bad(text), [format!("1:1: {what}; write at least one [[virtual_server]]")], "{text:?}");
     }

@@ -70,16 +70,16 @@ fn what_the_example_calls_defaults_are_defaults() {
             line.replacen("# ", "", 1)
         })
         .collect();
-    assert_eq!(uncommented, 35, "keys in comments");
+    assert_eq!(uncommented, 37, "keys in comments");
     assert_eq!(good(&text.join("\n")).digest, good(EXAMPLE).digest);
 }
 
 #[test]
 fn the_example_names_every_key() {
-    for kind in crate::config::keys::ALL {
+    for kind in crate::config::keys::ALL.into_iter().chain(crate::config::keys::ROUTER) {
         for key in kind.keys {
             let named = EXAMPLE.lines().any(|line| {
-                let line = line.trim_start().trim_start_matches("# ");
+                let line = line.trim_start().trim_start_matches("# ").trim_start();
                 line.split_once(" = ").is_some_and(|(name, _)| name == *key)
                     || line.contains(&format!("{{ {key} = "))
                     || line.contains(&format!(", {key} = "))
@@ -90,12 +90,43 @@ fn the_example_names_every_key() {
     }
 }
 
+#[test]
+fn the_virtual_routers_of_the_example_are_good() {
+    let routers = EXAMPLE.lines().skip_while(|line| !line.starts_with("[failover]"));
+    let shown: Vec<&str> = routers.filter_map(|line| line.strip_prefix("#   ")).collect();
+    let servers = EXAMPLE.split_once("# --- Virtual routers").map_or("", |(servers, _)| servers);
+    let config = good(&format!("{servers}\n{}", shown.join("\n")));
+    let names: Vec<&str> = config.virtual_routers.iter().map(|router| router.name.as_str()).collect();
+    assert_eq!(names, ["resolver-vip", "old", "classic"]);
+    // What is called a default is one: without those lines it is the same.
+    let defaults =
+        ["version", "learned_interval_limit", "dad", "preempt", "preempt_delay", "start_delay", "accept"];
+    let more = [
+        "last_advert",
+        "checksum",
+        "virtual_mac",
+        "announce",
+        "lease",
+        "on_exit",
+        "role",
+        "give_back",
+        "advert_interval",
+    ];
+    let is_default = |line: &&str| {
+        let key = line.split_once(" = ").map_or("", |(key, _)| key);
+        *line != "version = 2" && (defaults.contains(&key) || more.contains(&key))
+    };
+    let without: Vec<&str> = shown.iter().copied().filter(|line| !is_default(line)).collect();
+    assert_eq!(shown.len() - without.len(), 16);
+    assert_eq!(good(&format!("{servers}\n{}", without.join("\n"))).digest, config.digest);
+}
+
 /// The reference of the configuration.
 const REFERENCE: &str = include_str!("../../../../../docs/configuration.md");
 
 #[test]
 fn the_reference_names_every_key() {
-    for kind in crate::config::keys::ALL {
+    for kind in crate::config::keys::ALL.into_iter().chain(crate::config::keys::ROUTER) {
         for key in kind.keys.iter().filter(|key| {
             ![
                 "virtual_server",
@@ -109,6 +140,8 @@ fn the_reference_names_every_key() {
                 "exec",
                 "timeouts",
                 "sync",
+                "failover",
+                "virtual_router",
             ]
             .contains(*key)
         }) {
