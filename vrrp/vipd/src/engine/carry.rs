@@ -1,0 +1,216 @@
+//! Carrying out what a core asks for.
+//!
+//! Owns the way from an action to packets and addresses. The order is the core's; nothing is put off, but for
+//! announcements above the interface's rate.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use vrrp_core::announce::ArpForm;
+use vrrp_core::codec::{Family, Ipv4Header};
+use vrrp_core::router::{Action, Event};
+use vrrp_core::{Input, State, Time};
+
+use super::{Engine, Group, Member};
+use crate::links::Links;
+use crate::netlink::Order;
+use crate::plan::{Lease, Placed};
+use crate::port::{self, Carries};
+use crate::tale::{Note, Tale};
+
+/// What went wrong for a virtual router, so that each kind is told once until it works again.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    sending: Option<Errno>,
+    /// Adverts that could not be sent.
+    pub(super) unsent: u64,
+}
+
+impl Engine {
+    /// Carries out everything a group asks for.
+    pub(super) fn carry(&mut self, group: usize, now: Time) {
+        while let Some((member, action)) =
+            self.groups.get_mut(group).and_then(|group| group.core.poll_action())
+        {
+            match action {
+                Action::SendAdvert { priority } => self.send_adverts(group, member, priority),
+                Action::ClaimAddresses { lifetime } => {
+                    self.put_addresses(group, member, lifetime);
+                }
+                Action::RenewAddresses { lifetime } => {
+                    self.put_addresses(group, member, lifetime);
+                }
+                Action::ReleaseAddresses => self.release(group, member),
+                Action::Announce => self.announce(group, member, now),
+                Action::Report(event) => self.report(group, member, event, now),
+            }
+        }
+    }
+
+    fn report(&mut self, group: usize, member: usize, event: Event, now: Time) {
+        let Some(group) = self.groups.get_mut(group) else { return };
+        let Some(known) = group.members.get(member) else { return };
+        group.changed = true;
+        let priority = group.core.members().get(member).map_or(0, |router| router.priority());
+        let tale = Tale::Event {
+            router: known.plan.name.clone(),
+            family: known.plan.family(),
+            event,
+            priority,
+            at: now,
+        };
+        self.tell(tale);
+    }
+
+    /// Sends an advert to every destination.
+    pub(super) fn send_adverts(&mut self, group: usize, member: usize, priority: u8) {
+        let Self { groups, ports, message, packet, identification, sequence, teller, .. } = self;
+        let Some(Group { core, members, .. }) = groups.get_mut(group) else { return };
+        let (Some(router), Some(member)) = (core.members().get(member), members.get_mut(member)) else {
+            return;
+        };
+        let Some(interface) = member.on else { return };
+        let family = member.plan.family();
+        let carries = if family == Family::Ipv4 { Carries::Ipv4 } else { Carries::Ipv6 };
+        let mut failure = None;
+        for destination in member.plan.config.destinations() {
+            let Some(outgoing) = router.outgoing(priority, destination) else { return };
+            let ttl = member.plan.hop_limit;
+            // What is checked once does not fail here; if it did, nothing wrong would be sent.
+            let written = match (outgoing.source, destination) {
+                (IpAddr::V4(_), _) => {
+                    *identification = identification.wrapping_add(1).max(1);
+                    *sequence = sequence.wrapping_add(1);
+                    let header =
+                        Ipv4Header { identification: *identification, ttl, sequence: *sequence };
+                    outgoing.ipv4_packet(header, packet).is_ok()
+                }
+                (IpAddr::V6(source), IpAddr::V6(to)) => {
+                    let written = outgoing.message(message).is_ok();
+                    port::ipv6_packet(source, to, ttl, message, packet);
+                    written
+                }
+                (IpAddr::V6(_), IpAddr::V4(_)) => false,
+            };
+            let sent = match ports.port(interface, carries) {
+                Some(port) if written => port.send(packet, destination),
+                _ => Err(Errno::ENOTCONN.into()),
+            };
+            if let Err(error) = sent {
+                failure = Some(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw));
+            }
+        }
+        if let Some(errno) = failure {
+            member.trouble.unsent += 1;
+            if member.trouble.sending != Some(errno) {
+                teller.tell(Tale::Note {
+                    router: Some(member.plan.name.clone()),
+                    note: Note::AdvertNotSent { errno },
+                });
+            }
+        }
+        member.trouble.sending = failure;
+    }
+
+    /// Puts the addresses on their interfaces, or gives them this lifetime anew.
+    pub(super) fn put_addresses(&mut self, group: usize, at: usize, lifetime: Duration) {
+        let Self { groups, links, kernel, teller, after, .. } = self;
+        let Some(Group { members, .. }) = groups.get_mut(group) else { return };
+        let Some(member) = members.get_mut(at) else { return };
+        member.held = true;
+        let mut failure: Option<(IpAddr, Errno)> = None;
+        let places = places(member, links);
+        let mut orders = Vec::with_capacity(member.plan.addresses.len());
+        for (placed, interface) in places {
+            match interface {
+                Some(interface) => {
+                    orders.push(Order::PutAddress { interface, address: &placed.lease, lifetime });
+                }
+                None => failure = Some((placed.lease.address, Errno::ENODEV)),
+            }
+        }
+        let done = kernel.execute(orders.iter().copied(), |place, errno| {
+            let address = match orders.get(place) {
+                Some(Order::PutAddress { address, .. }) => address.address,
+                _ => IpAddr::from([0, 0, 0, 0]),
+            };
+            failure.get_or_insert((address, errno));
+        });
+        if let Err(error) = done {
+            teller.tell(Tale::Trouble(error.to_string()));
+            failure.get_or_insert((IpAddr::from([0, 0, 0, 0]), Errno::EIO));
+        }
+        if let Some((address, errno)) = failure {
+            let router = Some(member.plan.name.clone());
+            teller.tell(Tale::Note { router, note: Note::AddressRefused { address, errno } });
+            after.push_back((at, Input::ClaimFailed));
+        }
+    }
+
+    /// Takes the addresses off their interfaces.
+    pub(super) fn release(&mut self, group: usize, at: usize) {
+        let Self { groups, links, kernel, teller, .. } = self;
+        let Some(Group { members, .. }) = groups.get_mut(group) else { return };
+        let Some(member) = members.get_mut(at) else { return };
+        member.held = false;
+        let orders = places(member, links).filter_map(|(placed, interface)| {
+            let Lease { address, prefix, .. } = placed.lease;
+            Some(Order::RemoveAddress { interface: interface?, address, prefix })
+        });
+        let mut failure = None;
+        let done = kernel.execute(orders, |_, errno| {
+            // Gone already, with its interface or without.
+            if !matches!(errno, Errno::EADDRNOTAVAIL | Errno::ENODEV | Errno::ENOENT) {
+                failure = Some(errno);
+            }
+        });
+        if let Err(error) = done {
+            teller.tell(Tale::Trouble(error.to_string()));
+        }
+        if let Some(errno) = failure {
+            let router = Some(member.plan.name.clone());
+            teller.tell(Tale::Note { router, note: Note::AddressNotRemoved { errno } });
+        }
+    }
+
+    /// One round of announcements.
+    fn announce(&mut self, group: usize, at: usize, now: Time) {
+        let Self { groups, links, ports, .. } = self;
+        let Some(member) = groups.get(group).and_then(|group| group.members.get(at)) else { return };
+        for placed in &member.plan.addresses {
+            let Some(on) = links.by_name(member.plan.interface_of(placed)) else { continue };
+            let (Some(mac), Some(segment)) = (on.link.mac, ports.segment(on.link.index)) else { continue };
+            segment.announce(placed.lease.address, mac, ArpForm::Request, on.forwards);
+            if member.plan.reply_form && placed.lease.address.is_ipv4() {
+                segment.announce(placed.lease.address, mac, ArpForm::Reply, on.forwards);
+            }
+            segment.pump(now);
+        }
+    }
+
+    /// The last word of a daemon that ends in disorder: every Active router says that it leaves. The cores are not asked.
+    pub fn farewell(&mut self) {
+        for group in 0..self.groups.len() {
+            let members = self.groups.get(group).map_or(0, |group| group.members.len());
+            for member in 0..members {
+                let state = self.groups.get(group).and_then(|group| group.core.members().get(member));
+                if state.is_some_and(|router| router.state() == State::Active) {
+                    self.send_adverts(group, member, 0);
+                    self.release(group, member);
+                }
+            }
+        }
+    }
+}
+
+/// The addresses of a member, each with the index of its interface, if that is there.
+pub(super) fn places<'m>(
+    member: &'m Member,
+    links: &Links,
+) -> impl Iterator<Item = (&'m Placed, Option<u32>)> {
+    member.plan.addresses.iter().map(move |placed| {
+        let name = member.plan.interface_of(placed);
+        (placed, links.by_name(name).map(|interface| interface.link.index))
+    })
+}

@@ -1,0 +1,218 @@
+//! The engine: virtual routers driven by sockets, the kernel's notices and one clock.
+//!
+//! Owns every descriptor on the way of an advert and the state of all virtual routers. What it learns it gives to the
+//! cores; what they ask for it carries out at once. It decides nothing about an address, writes no file, logs
+//! nothing and starts nothing: what is to be told goes to the [`Teller`] and is never waited for.
+
+mod carry;
+mod notices;
+mod ports;
+mod reload;
+mod start;
+mod timer;
+mod turn;
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
+use std::sync::mpsc::Receiver;
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::eventfd::EventFd;
+use nix::sys::signalfd::SignalFd;
+use vrrp_core::{Input, Order, SyncGroup, Target, Time};
+
+use crate::links::Links;
+use crate::netlink::{Kernel, Monitor};
+use crate::plan::{MemberPlan, Plan};
+use crate::tale::{Tale, Teller};
+use ports::Ports;
+use timer::Timer;
+
+/// Why the engine cannot start, or cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing}: {why}")]
+pub struct EngineError {
+    doing: &'static str,
+    why: String,
+}
+
+impl EngineError {
+    fn new(doing: &'static str) -> impl Fn(nix::errno::Errno) -> Self {
+        move |errno| Self { doing, why: errno.desc().to_owned() }
+    }
+}
+
+impl From<crate::netlink::NetlinkError> for EngineError {
+    fn from(error: crate::netlink::NetlinkError) -> Self {
+        Self { doing: "talking with the kernel about interfaces and addresses", why: error.to_string() }
+    }
+}
+
+/// What others want of the engine. Facts and wishes; what follows from them is the cores' to say.
+#[derive(Debug)]
+pub enum Command {
+    /// Another configuration.
+    Reconfigure(Box<Plan>),
+    /// What an operator wants of a virtual router, or no longer wants.
+    Order {
+        /// The virtual router, by name.
+        router: String,
+        /// The order in force.
+        order: Option<Order>,
+    },
+    /// What the trackers of a virtual router say, taken together.
+    Tracking {
+        /// The virtual router, by name.
+        router: String,
+        /// Sum of the weights that apply.
+        weight: i32,
+        /// Whether something without a weight has failed.
+        failed: bool,
+    },
+}
+
+/// Where the engine hears of what it has no socket of its own for.
+#[derive(Debug)]
+pub struct Controls {
+    /// Blocked in every thread; read here.
+    pub signals: SignalFd,
+    /// Commands.
+    pub inbox: Receiver<Command>,
+    /// Rings when there is a command.
+    pub bell: std::sync::Arc<EventFd>,
+}
+
+/// One sync group.
+struct Group {
+    core: SyncGroup,
+    members: Vec<Member>,
+    name: std::sync::Arc<str>,
+    /// Something about it changed that is to be told at the end of the turn.
+    changed: bool,
+}
+
+/// One virtual router.
+struct Member {
+    plan: MemberPlan,
+    /// Index of its interface, while there is one.
+    on: Option<u32>,
+    told: Told,
+    /// Whether its addresses are ours to be there.
+    held: bool,
+    trouble: carry::Trouble,
+}
+
+/// What the core was told of its interface last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Down,
+    NoSource,
+    Up(IpAddr),
+}
+
+/// The engine.
+pub struct Engine {
+    groups: Vec<Group>,
+    links: Links,
+    ports: Ports,
+    kernel: Kernel,
+    monitor: Monitor,
+    epoll: Epoll,
+    timer: Timer,
+    controls: Controls,
+    teller: Teller,
+    announcement_rate: u32,
+    /// Buffers that are used again: nothing is allocated for an advert.
+    datagram: Vec<u8>,
+    message: Vec<u8>,
+    packet: Vec<u8>,
+    missing: Vec<(usize, usize, IpAddr)>,
+    /// What carrying out actions led to.
+    after: VecDeque<(usize, Input<'static>)>,
+    identification: u16,
+    sequence: u32,
+    slow_news: Time,
+}
+
+/// What a descriptor in the epoll set is for. The upper half of its number says it, the lower half is an interface.
+mod token {
+    pub(super) const SIGNALS: u64 = 0;
+    pub(super) const MONITOR: u64 = 1;
+    pub(super) const TIMER: u64 = 2;
+    pub(super) const INBOX: u64 = 3;
+    /// Adverts; see [`super::ports`].
+    pub(super) const PORT: u64 = 1 << 32;
+    /// ARP.
+    pub(super) const SEGMENT: u64 = 8 << 32;
+}
+
+fn watch(epoll: &Epoll, fd: BorrowedFd<'_>, token: u64) -> nix::Result<()> {
+    epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, token))
+}
+
+impl Engine {
+    /// An engine for `plan`. It looks at the interfaces, opens its sockets and takes up what an earlier run left;
+    /// virtual routers take part from now on.
+    ///
+    /// # Errors
+    /// The kernel has no routing netlink for us, or no descriptor is left.
+    pub fn start(plan: Plan, controls: Controls, teller: Teller) -> Result<Self, EngineError> {
+        let epoll =
+            Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(EngineError::new("opening an epoll set"))?;
+        let mut engine = Self {
+            groups: Vec::new(),
+            links: Links::default(),
+            ports: Ports::default(),
+            kernel: Kernel::open()?,
+            // Before the survey, so that no change falls in between.
+            monitor: Monitor::open()?,
+            epoll,
+            timer: Timer::new().map_err(EngineError::new("making a timer"))?,
+            controls,
+            teller,
+            announcement_rate: plan.announcement_rate,
+            datagram: vec![0; 4096],
+            message: Vec::with_capacity(8 + 255 * 16),
+            packet: Vec::with_capacity(64 + 255 * 16),
+            missing: Vec::new(),
+            after: VecDeque::with_capacity(64),
+            identification: 0,
+            sequence: 0,
+            slow_news: Time::ZERO,
+        };
+        let adding = EngineError::new("filling the epoll set");
+        watch(&engine.epoll, std::os::fd::AsFd::as_fd(&engine.controls.signals), token::SIGNALS)
+            .map_err(&adding)?;
+        watch(&engine.epoll, engine.monitor.fd(), token::MONITOR).map_err(&adding)?;
+        watch(&engine.epoll, engine.timer.fd(), token::TIMER).map_err(&adding)?;
+        watch(&engine.epoll, std::os::fd::AsFd::as_fd(&*engine.controls.bell), token::INBOX)
+            .map_err(&adding)?;
+        engine.survey()?;
+        engine.take_up(plan);
+        Ok(engine)
+    }
+
+    /// Tells a group something and carries out what it asks for.
+    fn feed(&mut self, group: usize, target: Target, input: Input<'_>, now: Time) {
+        let Some(known) = self.groups.get_mut(group) else { return };
+        known.core.handle(target, input, now);
+        self.carry_all(group, now);
+    }
+
+    /// Carries out what a group asks for, and what comes of that.
+    fn carry_all(&mut self, group: usize, now: Time) {
+        self.carry(group, now);
+        // A claim that failed leads to a release, and nothing more; this ends.
+        while let Some((member, input)) = self.after.pop_front() {
+            if let Some(known) = self.groups.get_mut(group) {
+                known.core.handle(Target::Member(member), input, now);
+                self.carry(group, now);
+            }
+        }
+    }
+
+    fn tell(&self, tale: Tale) {
+        self.teller.tell(tale);
+    }
+}

@@ -1,0 +1,148 @@
+//! What the kernel tells, turned into what the cores hear.
+//!
+//! Owns the picture of the interfaces and the judgement which of its changes concern which virtual router: link, source
+//! address, an address of ours that somebody removed.
+
+use std::net::IpAddr;
+
+use vrrp_core::codec::Family;
+use vrrp_core::{Input, Target, Time};
+
+use super::{Engine, EngineError, Told};
+use crate::netlink::Heard;
+use crate::plan::MemberPlan;
+use crate::links::Interface;
+use crate::tale::{Note, Tale};
+
+/// Datagrams of notices that are taken in one turn. Each holds some dozen.
+const AT_ONCE: usize = 4096;
+
+impl Engine {
+    /// Reads all interfaces and addresses anew.
+    pub(super) fn survey(&mut self) -> Result<(), EngineError> {
+        let mut links = crate::links::Links::default();
+        self.kernel.survey(|notice| {
+            links.apply(notice);
+        })?;
+        links.look_up_forwarding();
+        self.links = links;
+        Ok(())
+    }
+
+    /// Takes all notices there are, then tells the cores what they mean.
+    pub(super) fn hear(&mut self, now: Time) -> Result<(), EngineError> {
+        let mut structure = false;
+        for _ in 0..AT_ONCE {
+            let links = &mut self.links;
+            let heard = self.monitor.read(&mut |notice| {
+                structure |= notice.is_structural();
+                links.apply(notice);
+            })?;
+            match heard {
+                Heard::Notices => {}
+                Heard::Nothing => break,
+                Heard::Overrun => {
+                    self.tell(Tale::Note { router: None, note: Note::NoticesLost });
+                    self.survey()?;
+                    structure = true;
+                }
+            }
+        }
+        if structure {
+            self.links.look_up_forwarding();
+            self.settle();
+        }
+        self.compare(now);
+        Ok(())
+    }
+
+    /// Brings interface indices and sockets in line with the picture.
+    pub(super) fn settle(&mut self) {
+        let Self { groups, links, ports, epoll, teller, announcement_rate, .. } = self;
+        for member in groups.iter_mut().flat_map(|group| &mut group.members) {
+            member.on = links.by_name(&member.plan.interface).map(|interface| interface.link.index);
+        }
+        ports.settle(epoll, links, groups, *announcement_rate, |text| teller.tell(Tale::Trouble(text)));
+    }
+
+    /// Tells each virtual router what changed for it.
+    fn compare(&mut self, now: Time) {
+        for group in 0..self.groups.len() {
+            for at in 0..self.groups.get(group).map_or(0, |group| group.members.len()) {
+                self.compare_link(group, at, now);
+            }
+        }
+        // All losses are found before the first is told: putting one address back puts back all of its router.
+        let mut missing = std::mem::take(&mut self.missing);
+        missing.clear();
+        for (group, known) in self.groups.iter().enumerate() {
+            for (at, member) in known.members.iter().enumerate().filter(|(_, member)| member.held) {
+                let lost = member.plan.addresses.iter().find(|placed| {
+                    let on = self.links.by_name(member.plan.interface_of(placed));
+                    on.is_some_and(|on| on.address(placed.lease.address).is_none())
+                });
+                missing.extend(lost.map(|placed| (group, at, placed.lease.address)));
+            }
+        }
+        for &(group, at, address) in &missing {
+            self.feed(group, Target::Member(at), Input::AddressLost(address), now);
+        }
+        self.missing = missing;
+    }
+
+    /// Tells one virtual router of its link and source, if they are not as it was told last.
+    pub(super) fn compare_link(&mut self, group: usize, at: usize, now: Time) {
+        let found = self.condition(group, at);
+        let Some(member) = self.groups.get_mut(group).and_then(|group| group.members.get_mut(at)) else {
+            return;
+        };
+        if member.told == found {
+            return;
+        }
+        member.told = found;
+        let input = match found {
+            Told::Down => Input::LinkWentDown,
+            Told::NoSource => Input::SourceLost,
+            Told::Up(source) => Input::LinkWentUp { source },
+        };
+        self.feed(group, Target::Member(at), input, now);
+    }
+
+    /// How the interface of a virtual router is.
+    pub(super) fn condition(&self, group: usize, at: usize) -> Told {
+        let Some(member) = self.groups.get(group).and_then(|group| group.members.get(at)) else {
+            return Told::Down;
+        };
+        let interface = member.on.and_then(|index| self.links.get(index));
+        let Some(interface) = interface.filter(|interface| interface.link.works) else {
+            return Told::Down;
+        };
+        let carries = match member.plan.family() {
+            Family::Ipv4 => crate::port::Carries::Ipv4,
+            Family::Ipv6 => crate::port::Carries::Ipv6,
+        };
+        if self.ports.port(interface.link.index, carries).is_none() {
+            return Told::Down;
+        }
+        self.source(&member.plan, interface).map_or(Told::NoSource, Told::Up)
+    }
+
+    fn source(&self, plan: &MemberPlan, interface: &Interface) -> Option<IpAddr> {
+        let wide = plan.config.settings().peers.first().is_some_and(|peer| match peer {
+            IpAddr::V4(_) => false,
+            IpAddr::V6(peer) => !peer.is_unicast_link_local(),
+        });
+        let owner = plan.config.settings().priority == vrrp_core::codec::PRIORITY_OWNER;
+        let is_virtual = |address: IpAddr| {
+            self.groups.iter().flat_map(|group| &group.members).any(|member| {
+                member.plan.addresses.iter().any(|placed| placed.lease.address == address)
+            })
+        };
+        let chosen = interface.source(plan.family(), plan.source, wide, is_virtual);
+        // The owner speaks from the address it owns when it has no other.
+        chosen.or_else(|| {
+            let own = || interface.source(plan.family(), plan.source, wide, |_| false);
+            if owner { own() } else { None }
+        })
+    }
+}

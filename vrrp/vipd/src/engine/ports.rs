@@ -1,0 +1,155 @@
+//! The open sockets by interface.
+//!
+//! Owns which sockets are open: those that a virtual router on an existing interface needs, and no others. Each is in the
+//! epoll set while it is open.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use nix::sys::epoll::Epoll;
+use vrrp_core::codec::{Authentication, Family};
+
+use super::{Group, token, watch};
+use crate::links::Links;
+use crate::port::{Carries, Port};
+use crate::segment::Segment;
+
+/// Whom an advert is for: interface, family, virtual router id → group and member.
+type Routes = BTreeMap<(u32, Family, u8), (usize, usize)>;
+
+#[derive(Debug, Default)]
+pub(super) struct Ports {
+    ports: BTreeMap<(u32, Carries), Port>,
+    segments: BTreeMap<u32, Segment>,
+    routes: Routes,
+    /// What could not be opened, so that it is told once.
+    troubles: BTreeMap<(u32, Option<Carries>), String>,
+}
+
+/// The token of a port in the epoll set.
+pub(super) fn port_token(interface: u32, carries: Carries) -> u64 {
+    token::PORT * (1 + carries as u64) + u64::from(interface)
+}
+
+/// Which port a token means.
+pub(super) fn of_token(token: u64) -> Option<(u32, Carries)> {
+    let carries = match (token >> 32).checked_sub(1)? {
+        0 => Carries::Ipv4,
+        1 => Carries::Ipv6,
+        2 => Carries::Ah,
+        _ => return None,
+    };
+    // The lower half.
+    Some((token as u32, carries))
+}
+
+#[derive(Debug, Default)]
+struct Wanted {
+    vrids: BTreeSet<u8>,
+}
+
+impl Ports {
+    pub(super) fn port(&self, interface: u32, carries: Carries) -> Option<&Port> {
+        self.ports.get(&(interface, carries))
+    }
+
+    pub(super) fn segment(&mut self, interface: u32) -> Option<&mut Segment> {
+        self.segments.get_mut(&interface)
+    }
+
+    pub(super) fn segments(&mut self) -> impl Iterator<Item = &mut Segment> {
+        self.segments.values_mut()
+    }
+
+    /// Whom an advert is for.
+    pub(super) fn route(&self, interface: u32, family: Family, vrid: u8) -> Option<(usize, usize)> {
+        self.routes.get(&(interface, family, vrid)).copied()
+    }
+
+    /// Opens what is missing and closes what nobody needs any more. `tell` hears of what could not be opened, once.
+    pub(super) fn settle(
+        &mut self,
+        epoll: &Epoll,
+        links: &Links,
+        groups: &[Group],
+        rate: u32,
+        mut tell: impl FnMut(String),
+    ) {
+        let mut ports: BTreeMap<(u32, Carries), Wanted> = BTreeMap::new();
+        let mut segments: BTreeMap<u32, Vec<Ipv4Addr>> = BTreeMap::new();
+        self.routes.clear();
+        for (at, group) in groups.iter().enumerate() {
+            for (place, member) in group.members.iter().enumerate() {
+                let Some(index) = member.on else { continue };
+                let (vrid, family) = (member.plan.config.vrid().get(), member.plan.family());
+                self.routes.insert((index, family, vrid), (at, place));
+                let carries = if family == Family::Ipv4 { Carries::Ipv4 } else { Carries::Ipv6 };
+                ports.entry((index, carries)).or_default().vrids.insert(vrid);
+                if matches!(member.plan.config.settings().authentication, Authentication::Header(_)) {
+                    ports.entry((index, Carries::Ah)).or_default().vrids.insert(vrid);
+                }
+                for placed in &member.plan.addresses {
+                    let Some(on) = links.by_name(member.plan.interface_of(placed)) else { continue };
+                    if on.link.mac.is_none() || on.link.loopback {
+                        continue;
+                    }
+                    let listen = segments.entry(on.link.index).or_default();
+                    if let IpAddr::V4(address) = placed.lease.address {
+                        listen.push(address);
+                    }
+                }
+            }
+        }
+        self.ports.retain(|key, _| ports.contains_key(key));
+        self.segments.retain(|index, _| segments.contains_key(index));
+        self.troubles.retain(|(index, _), _| links.get(*index).is_some());
+        for ((index, carries), wanted) in ports {
+            let vrids: Vec<u8> = wanted.vrids.into_iter().collect();
+            if let Some(port) = self.ports.get(&(index, carries)) {
+                let _ = port.admit(&vrids);
+                continue;
+            }
+            let Some(interface) = links.get(index) else { continue };
+            let opened = Port::open(&interface.link.name, index, carries, &vrids).and_then(|port| {
+                watch(epoll, port.fd(), port_token(index, carries))?;
+                Ok(port)
+            });
+            let key = (index, Some(carries));
+            match opened {
+                Ok(port) => {
+                    self.troubles.remove(&key);
+                    self.ports.insert((index, carries), port);
+                }
+                Err(error) => {
+                    let text = format!("no socket for adverts on {}: {error}", interface.link.name);
+                    self.trouble(key, text, &mut tell);
+                }
+            }
+        }
+        for (index, addresses) in segments {
+            if !self.segments.contains_key(&index) {
+                let opened = Segment::open(index, rate).and_then(|segment| {
+                    watch(epoll, segment.fd(), token::SEGMENT + u64::from(index))?;
+                    Ok(segment)
+                });
+                match opened {
+                    Ok(segment) => drop(self.segments.insert(index, segment)),
+                    Err(error) => {
+                        let name = links.get(index).map_or("?", |interface| &interface.link.name);
+                        self.trouble((index, None), format!("no packet socket on {name}: {error}"), &mut tell);
+                    }
+                }
+            }
+            if let Some(segment) = self.segments.get(&index) {
+                let _ = segment.listen_for(&addresses);
+            }
+        }
+    }
+
+    fn trouble(&mut self, key: (u32, Option<Carries>), text: String, tell: &mut impl FnMut(String)) {
+        if self.troubles.get(&key) != Some(&text) {
+            tell(text.clone());
+            self.troubles.insert(key, text);
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The loop: one turn after another until it is told to stop.
+//!
+//! Owns the order within a turn: signals, notices, adverts, then the deadlines that are due; so an advert that lies in
+//! a socket is heard before its silence is acted upon. What is read in one turn is bounded, so that a flood for one
+//! virtual router does not keep the deadlines of another waiting.
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::epoll::{EpollEvent, EpollTimeout};
+use nix::sys::signal::Signal;
+use agent_api::config::OnExit;
+use vrrp_core::codec::vrid_of;
+use vrrp_core::{Input, Target, Time};
+
+use super::{Command, Engine, EngineError, ports, token};
+use crate::clock;
+use crate::port::Carries;
+use crate::tale::{Snapshot, Tale};
+
+/// Datagrams that are read from one socket in one turn: a millisecond's work.
+const AT_ONCE: usize = 512;
+/// How often everything is told anew although nothing changed.
+const SLOW_NEWS: Duration = Duration::from_secs(10);
+
+impl Engine {
+    /// Runs until SIGTERM or SIGINT, then lets go of everything in good order.
+    ///
+    /// # Errors
+    /// The kernel no longer does what the engine cannot do without.
+    pub fn run(&mut self) -> Result<(), EngineError> {
+        let mut events = [EpollEvent::empty(); 64];
+        self.tell_news(clock::now());
+        loop {
+            let next = self.deadline();
+            self.timer.set(next).map_err(EngineError::new("setting the timer"))?;
+            let count = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
+                Ok(count) => count,
+                Err(Errno::EINTR) => 0,
+                Err(errno) => return Err(EngineError::new("waiting for something to do")(errno)),
+            };
+            let woken = || events.iter().take(count).map(EpollEvent::data);
+            if woken().any(|token| token == token::TIMER) {
+                self.timer.fired();
+            }
+            if woken().any(|token| token == token::SIGNALS) && self.read_signals() {
+                self.stop();
+                return Ok(());
+            }
+            if woken().any(|token| token == token::MONITOR) {
+                self.hear(clock::now())?;
+            }
+            for token in woken() {
+                if let Some((interface, carries)) = ports::of_token(token) {
+                    self.read_adverts(interface, carries);
+                } else if token >> 32 == token::SEGMENT >> 32 {
+                    // The lower half.
+                    self.read_arp(token as u32);
+                }
+            }
+            self.serve_deadlines();
+            if woken().any(|token| token == token::INBOX) {
+                self.read_inbox();
+            }
+            self.tell_news(clock::now());
+        }
+    }
+
+    /// When something is to be done next.
+    fn deadline(&mut self) -> Option<Time> {
+        let cores = self.groups.iter().filter_map(|group| group.core.deadline()).map(|(at, ..)| at).min();
+        let frames = self.ports.segments().filter_map(|segment| segment.deadline()).min();
+        [cores, frames, Some(self.slow_news)].into_iter().flatten().min()
+    }
+
+    fn serve_deadlines(&mut self) {
+        let now = clock::now();
+        for group in 0..self.groups.len() {
+            let due = self.groups.get(group).and_then(|group| group.core.deadline());
+            if due.is_some_and(|(at, ..)| at <= now) {
+                self.feed(group, Target::All, Input::DeadlinePassed, now);
+            }
+        }
+        for segment in self.ports.segments() {
+            segment.pump(now);
+        }
+    }
+
+    /// Whether to stop.
+    fn read_signals(&mut self) -> bool {
+        while let Ok(Some(info)) = self.controls.signals.read_signal() {
+            let signal = i32::try_from(info.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok());
+            match signal {
+                Some(Signal::SIGHUP) => self.tell(Tale::ReloadWanted),
+                Some(Signal::SIGTERM | Signal::SIGINT) => return true,
+                _ => {}
+            }
+        }
+        false
+    }
+
+    fn read_adverts(&mut self, interface: u32, carries: Carries) {
+        let mut buffer = std::mem::take(&mut self.datagram);
+        for _ in 0..AT_ONCE {
+            let Some(port) = self.ports.port(interface, carries) else { break };
+            let datagram = match port.receive(&mut buffer) {
+                Ok(Some(Ok(datagram))) => datagram,
+                // Too broken to say which virtual router it is for.
+                Ok(Some(Err(_))) => continue,
+                Ok(None) => break,
+                // The interface went down, or the like; the kernel's notice says so, too.
+                Err(_) => break,
+            };
+            let Some(vrid) = vrid_of(&datagram) else { continue };
+            let Some((group, member)) = self.ports.route(interface, carries.family(), vrid.get()) else {
+                continue;
+            };
+            self.feed(group, Target::Member(member), Input::DatagramReceived(datagram), clock::now());
+        }
+        self.datagram = buffer;
+    }
+
+    fn read_arp(&mut self, interface: u32) {
+        let mut buffer = std::mem::take(&mut self.datagram);
+        for _ in 0..AT_ONCE {
+            let Some(frame) =
+                self.ports.segment(interface).and_then(|segment| segment.receive(&mut buffer))
+            else {
+                break;
+            };
+            self.heard_arp(interface, &frame, clock::now());
+        }
+        self.datagram = buffer;
+    }
+
+    /// Somebody says it has an address: one of ours?
+    fn heard_arp(&mut self, interface: u32, frame: &vrrp_core::announce::ArpFrame, now: Time) {
+        let own = self.links.get(interface).and_then(|interface| interface.link.mac);
+        if own == Some(frame.sender_mac) {
+            return;
+        }
+        let name = match self.links.get(interface) {
+            Some(interface) => interface.link.name.as_str(),
+            None => return,
+        };
+        let claimed = self.groups.iter().enumerate().find_map(|(group, known)| {
+            let at = known.members.iter().position(|member| {
+                member.held
+                    && member.plan.addresses.iter().any(|placed| {
+                        placed.lease.address == frame.sender && member.plan.interface_of(placed) == name
+                    })
+            })?;
+            Some((group, at))
+        });
+        if let Some((group, at)) = claimed {
+            let input = Input::DuplicateSeen { address: frame.sender.into(), mac: frame.sender_mac };
+            self.feed(group, Target::Member(at), input, now);
+        }
+    }
+
+    fn read_inbox(&mut self) {
+        let _ = self.controls.bell.read();
+        while let Ok(command) = self.controls.inbox.try_recv() {
+            match command {
+                Command::Reconfigure(plan) => self.reconfigure(*plan),
+                Command::Order { router, order } => {
+                    let input = order.map_or(Input::OrderLifted, Input::OrderGiven);
+                    self.feed_named(&router, input);
+                }
+                Command::Tracking { router, weight, failed } => {
+                    self.feed_named(&router, Input::TrackingChanged { weight, failed });
+                }
+            }
+        }
+    }
+
+    fn feed_named(&mut self, router: &str, input: Input<'static>) {
+        for group in 0..self.groups.len() {
+            for at in 0..self.groups.get(group).map_or(0, |group| group.members.len()) {
+                let member = self.groups.get(group).and_then(|group| group.members.get(at));
+                if member.is_some_and(|member| &*member.plan.name == router) {
+                    self.feed(group, Target::Member(at), input, clock::now());
+                }
+            }
+        }
+    }
+
+    /// Ends in good order: the others hear of it before anything slow is done.
+    fn stop(&mut self) {
+        for group in 0..self.groups.len() {
+            let keeps = |group: &super::Group| {
+                group.members.iter().all(|member| member.plan.on_exit == OnExit::Keep)
+            };
+            if self.groups.get(group).is_some_and(keeps) {
+                continue;
+            }
+            self.feed(group, Target::All, Input::StopRequested, clock::now());
+        }
+        self.tell_news(clock::now());
+    }
+
+    /// Tells what changed in this turn, and now and then everything.
+    fn tell_news(&mut self, now: Time) {
+        let all = now >= self.slow_news;
+        if all {
+            self.slow_news = now + SLOW_NEWS;
+            self.teller.tell(Tale::Alive);
+        }
+        for group in 0..self.groups.len() {
+            if all || self.groups.get(group).is_some_and(|group| group.changed) {
+                self.tell_group(group, now);
+            }
+        }
+    }
+
+    /// Tells how the routers of a group are.
+    pub(super) fn tell_group(&mut self, group: usize, now: Time) {
+        let Some(group) = self.groups.get_mut(group) else { return };
+        group.changed = false;
+        for (router, member) in group.core.members().iter().zip(&group.members) {
+            let snapshot = Snapshot {
+                router: member.plan.name.clone(),
+                group: group.name.clone(),
+                family: member.plan.family(),
+                interface: member.plan.interface.clone(),
+                source: router.source(),
+                status: router.status(),
+                unsent: member.trouble.unsent,
+                at: now,
+            };
+            self.teller.tell(Tale::Snapshot(Box::new(snapshot)));
+        }
+    }
+}

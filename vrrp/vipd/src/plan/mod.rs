@@ -1,0 +1,99 @@
+//! What the configuration asks of this daemon.
+//!
+//! Owns the form in which the engine is told: sync groups, their members, and the addresses each holds. It opens no
+//! socket; what it reads is in [`read`].
+
+mod read;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use agent_api::config::{Notify, OnExit, Route, Rule, Track};
+use vrrp_core::RouterConfig;
+use vrrp_core::codec::Family;
+
+pub use crate::netlink::message::Lease;
+pub use read::PlanError;
+
+/// Everything the daemon does.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Virtual routers that move together; most groups have one member.
+    pub groups: Vec<GroupPlan>,
+    /// The most announcements an interface sends in a second.
+    pub announcement_rate: u32,
+}
+
+/// Virtual routers that are Active together or not at all.
+#[derive(Debug, Clone)]
+pub struct GroupPlan {
+    /// Its name, or that of its only virtual router.
+    pub name: Arc<str>,
+    /// Its members.
+    pub members: Vec<MemberPlan>,
+}
+
+/// One virtual router of one family.
+#[derive(Debug, Clone)]
+pub struct MemberPlan {
+    /// Name of the virtual router. Its routers for IPv4 and IPv6 share it.
+    pub name: Arc<str>,
+    /// Interface whose segment it lives on.
+    pub interface: String,
+    /// What the core is set to.
+    pub config: RouterConfig,
+    /// The addresses in `config`, each with how it is held.
+    pub addresses: Vec<Placed>,
+    /// Routes that are there while it is Active.
+    pub routes: Vec<Route>,
+    /// Rules that are there while it is Active.
+    pub rules: Vec<Rule>,
+    /// Own address to speak from; chosen when absent.
+    pub source: Option<IpAddr>,
+    /// TTL or hop limit of our adverts.
+    pub hop_limit: u8,
+    /// Whether each announcement by ARP is also made in the form of a reply.
+    pub reply_form: bool,
+    /// Whether it speaks from a macvlan with the virtual router's own MAC address, and has its addresses there.
+    pub virtual_mac: bool,
+    /// What becomes of the addresses when the daemon ends.
+    pub on_exit: OnExit,
+    /// What its priority hangs on.
+    pub track: Vec<Track>,
+    /// Who is told of its changes of state.
+    pub notify: Notify,
+}
+
+/// An address and the interface it goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// The address.
+    pub lease: Lease,
+    /// Another interface than the virtual router's.
+    pub interface: Option<String>,
+}
+
+impl MemberPlan {
+    /// Family of its adverts.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        self.config.settings().family
+    }
+
+    /// The interface an address goes to.
+    pub(crate) fn interface_of<'a>(&'a self, placed: &'a Placed) -> &'a str {
+        placed.interface.as_deref().unwrap_or(&self.interface)
+    }
+
+    /// Whether `other` can be taken over by the running virtual router: it is the same one on the same segment.
+    pub(crate) fn is_same_router(&self, other: &Self) -> bool {
+        let identity = |plan: &Self| {
+            let settings = plan.config.settings();
+            (plan.config.vrid(), settings.family, settings.version)
+        };
+        self.name == other.name
+            && self.interface == other.interface
+            && self.virtual_mac == other.virtual_mac
+            && identity(self) == identity(other)
+    }
+}

@@ -1,0 +1,149 @@
+//! What the engine tells: facts, on their way to people and other programs.
+//!
+//! Owns the words and the bounded channel. Telling never waits and allocates nothing for an event; what finds the channel
+//! full is dropped and counted. It knows no format.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use nix::errno::Errno;
+use vrrp_core::codec::Family;
+use vrrp_core::{Event, Status, Time};
+
+/// Tales that wait at most.
+const ROOM: usize = 4096;
+
+/// Something to tell.
+#[derive(Debug)]
+pub enum Tale {
+    /// A core reports.
+    Event {
+        /// Virtual router.
+        router: Arc<str>,
+        /// Family of its adverts.
+        family: Family,
+        /// What.
+        event: Event,
+        /// The priority it speaks with.
+        priority: u8,
+        /// When.
+        at: Time,
+    },
+    /// How a virtual router is.
+    Snapshot(Box<Snapshot>),
+    /// The engine itself noticed something.
+    Note {
+        /// Virtual router concerned.
+        router: Option<Arc<str>>,
+        /// What.
+        note: Note,
+    },
+    /// The same, without a word of its own.
+    Trouble(String),
+    /// SIGHUP came.
+    ReloadWanted,
+    /// The engine does its work; told at least every ten seconds.
+    Alive,
+}
+
+/// What the engine itself notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Note {
+    /// Adverts cannot be sent. Said when it begins and when the reason changes.
+    AdvertNotSent {
+        /// Why.
+        errno: Errno,
+    },
+    /// The kernel refuses an address.
+    AddressRefused {
+        /// Which.
+        address: IpAddr,
+        /// Why.
+        errno: Errno,
+    },
+    /// The kernel refuses to take an address away.
+    AddressNotRemoved {
+        /// Why.
+        errno: Errno,
+    },
+    /// An address with our mark that nobody is set to have was removed.
+    StrayRemoved {
+        /// Which.
+        address: IpAddr,
+    },
+    /// The kernel had more notices for us than it could keep; everything was read anew.
+    NoticesLost,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AdvertNotSent { errno } => write!(f, "adverts can't be sent: {}", errno.desc()),
+            Self::AddressRefused { address, errno } => {
+                write!(f, "the kernel refuses {address}: {}", errno.desc())
+            }
+            Self::AddressNotRemoved { errno } => {
+                write!(f, "an address can't be taken off its interface: {}", errno.desc())
+            }
+            Self::StrayRemoved { address } => {
+                write!(f, "removed {address}, which an earlier run left and no virtual router has")
+            }
+            Self::NoticesLost => {
+                f.write_str("too many changes of interfaces at once; read them all anew")
+            }
+        }
+    }
+}
+
+/// How a virtual router is.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Name.
+    pub router: Arc<str>,
+    /// Sync group.
+    pub group: Arc<str>,
+    /// Family of its adverts.
+    pub family: Family,
+    /// Interface.
+    pub interface: String,
+    /// Own address it speaks from.
+    pub source: Option<IpAddr>,
+    /// What the core says.
+    pub status: Status,
+    /// Adverts that could not be sent.
+    pub unsent: u64,
+    /// When this was so.
+    pub at: Time,
+}
+
+/// The engine's end.
+#[derive(Debug, Clone)]
+pub struct Teller {
+    sender: SyncSender<Tale>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Teller {
+    /// A channel; the other end is for a thread that may take its time.
+    #[must_use]
+    pub fn new() -> (Self, Receiver<Tale>) {
+        let (sender, receiver) = sync_channel(ROOM);
+        (Self { sender, dropped: Arc::new(AtomicU64::new(0)) }, receiver)
+    }
+
+    /// Tells, unless too much waits already.
+    pub fn tell(&self, tale: Tale) {
+        if self.sender.try_send(tale).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// What was dropped.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
