@@ -32,7 +32,8 @@ const TOLERATED_TWICE: &[(&str, &str)] =
     &[("getrandom", "ring 0.17 stays with 0.2; it is a thin call of the kernel")];
 
 /// Daemons with a capability, each with the file that lists every crate it may be built from.
-const PRIVILEGED: &[(&str, &str)] = &[("lvsd", include_str!("dependencies/lvsd.txt"))];
+const PRIVILEGED: &[(&str, &str)] =
+    &[("lvsd", include_str!("dependencies/lvsd.txt")), ("vipd", include_str!("dependencies/vipd.txt"))];
 
 /// `cargo metadata`, read once per test.
 struct Metadata {

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
-
 use agent_api::config::Failover;
 use agent_daemon::{Watchdog, load_config};
 use anyhow::{Context as _, bail};

@@ -31,7 +31,9 @@ impl Links {
                 let index = link.index;
                 match self.0.get_mut(&index) {
                     Some(known) => known.link = link,
-                    None => drop(self.0.insert(index, Interface { link, addresses: Vec::new(), forwards: false })),
+                    None => {
+                        drop(self.0.insert(index, Interface { link, addresses: Vec::new(), forwards: false }))
+                    }
                 }
                 index
             }
@@ -107,8 +109,7 @@ impl Interface {
         match wanted {
             Some(wanted) => usable.find(|known| known.address == wanted),
             None => {
-                let right_kind =
-                    |known: &&Address| family == Family::Ipv4 || is_local(known.address) != wide;
+                let right_kind = |known: &&Address| family == Family::Ipv4 || is_local(known.address) != wide;
                 let first = usable.clone().find(|known| right_kind(known) && !known.secondary);
                 first.or_else(|| usable.find(right_kind))
             }

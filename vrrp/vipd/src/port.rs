@@ -123,17 +123,13 @@ impl Port {
         }
     }
 
-    fn receive_ipv6<'b>(
-        &self,
-        buffer: &'b mut [u8],
-    ) -> io::Result<Option<Result<Datagram<'b>, Rejection>>> {
+    fn receive_ipv6<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Option<Result<Datagram<'b>, Rejection>>> {
         // Room for hop limit and packet information, with their headers.
         let mut control = [0_u8; 128];
         let (length, source, destination, hop_limit) = {
             let mut parts = [IoSliceMut::new(buffer)];
             let fd = self.socket.as_raw_fd();
-            let received =
-                recvmsg::<SockaddrIn6>(fd, &mut parts, Some(&mut control), MsgFlags::MSG_DONTWAIT);
+            let received = recvmsg::<SockaddrIn6>(fd, &mut parts, Some(&mut control), MsgFlags::MSG_DONTWAIT);
             let message = match received {
                 Ok(message) => message,
                 Err(errno) => return nothing(errno),

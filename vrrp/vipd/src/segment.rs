@@ -120,11 +120,6 @@ impl Segment {
     pub(crate) fn deadline(&self) -> Option<Time> {
         (!self.queue.is_empty()).then_some(self.paid)
     }
-
-    /// Frames that were never sent.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.dropped
-    }
 }
 
 /// A program that passes ARP frames of others whose sender has one of the addresses (`linux/filter.h`).

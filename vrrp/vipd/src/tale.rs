@@ -91,9 +91,7 @@ impl fmt::Display for Note {
             Self::StrayRemoved { address } => {
                 write!(f, "removed {address}, which an earlier run left and no virtual router has")
             }
-            Self::NoticesLost => {
-                f.write_str("too many changes of interfaces at once; read them all anew")
-            }
+            Self::NoticesLost => f.write_str("too many changes of interfaces at once; read them all anew"),
         }
     }
 }

@@ -56,7 +56,9 @@ pub fn event(event: &Event, priority: u8) -> String {
         Event::PriorityChanged { from, to } => format!("priority {from} -> {to}"),
         Event::DiscrepancySeen { source, what } => format!("{source}: {}", discrepancy(what)),
         Event::LosingAdvertAnswered { source, priority: theirs } => {
-            format!("{source} spoke as active with priority {theirs}, below ours; answered and announced again")
+            format!(
+                "{source} spoke as active with priority {theirs}, below ours; answered and announced again"
+            )
         }
         Event::TimerLate { late } => {
             format!("this program ran {} late; listening again before it takes over", span(*late))
@@ -66,7 +68,10 @@ pub fn event(event: &Event, priority: u8) -> String {
             format!("somebody removed {address} ({count} times so far); putting it back")
         }
         Event::DuplicateSeen { address, mac, count } => {
-            format!("{} says it has {address}, too (heard {count} times); announced it again", self::mac(*mac))
+            format!(
+                "{} says it has {address}, too (heard {count} times); announced it again",
+                self::mac(*mac)
+            )
         }
     }
 }

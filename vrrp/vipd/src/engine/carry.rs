@@ -82,8 +82,7 @@ impl Engine {
                 (IpAddr::V4(_), _) => {
                     *identification = identification.wrapping_add(1).max(1);
                     *sequence = sequence.wrapping_add(1);
-                    let header =
-                        Ipv4Header { identification: *identification, ttl, sequence: *sequence };
+                    let header = Ipv4Header { identification: *identification, ttl, sequence: *sequence };
                     outgoing.ipv4_packet(header, packet).is_ok()
                 }
                 (IpAddr::V6(source), IpAddr::V6(to)) => {

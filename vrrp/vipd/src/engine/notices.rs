@@ -9,9 +9,9 @@ use vrrp_core::codec::Family;
 use vrrp_core::{Input, Target, Time};
 
 use super::{Engine, EngineError, Told};
+use crate::links::Interface;
 use crate::netlink::Heard;
 use crate::plan::MemberPlan;
-use crate::links::Interface;
 use crate::tale::{Note, Tale};
 
 /// Datagrams of notices that are taken in one turn. Each holds some dozen.
@@ -134,9 +134,10 @@ impl Engine {
         });
         let owner = plan.config.settings().priority == vrrp_core::codec::PRIORITY_OWNER;
         let is_virtual = |address: IpAddr| {
-            self.groups.iter().flat_map(|group| &group.members).any(|member| {
-                member.plan.addresses.iter().any(|placed| placed.lease.address == address)
-            })
+            self.groups
+                .iter()
+                .flat_map(|group| &group.members)
+                .any(|member| member.plan.addresses.iter().any(|placed| placed.lease.address == address))
         };
         let chosen = interface.source(plan.family(), plan.source, wide, is_virtual);
         // The owner speaks from the address it owns when it has no other.

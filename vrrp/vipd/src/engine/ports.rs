@@ -127,22 +127,32 @@ impl Ports {
             }
         }
         for (index, addresses) in segments {
-            if !self.segments.contains_key(&index) {
-                let opened = Segment::open(index, rate).and_then(|segment| {
-                    watch(epoll, segment.fd(), token::SEGMENT + u64::from(index))?;
-                    Ok(segment)
-                });
-                match opened {
-                    Ok(segment) => drop(self.segments.insert(index, segment)),
-                    Err(error) => {
-                        let name = links.get(index).map_or("?", |interface| &interface.link.name);
-                        self.trouble((index, None), format!("no packet socket on {name}: {error}"), &mut tell);
-                    }
-                }
-            }
-            if let Some(segment) = self.segments.get(&index) {
-                let _ = segment.listen_for(&addresses);
-            }
+            let Some(interface) = links.get(index) else { continue };
+            self.settle_segment(epoll, index, &interface.link.name, &addresses, rate, &mut tell);
+        }
+    }
+
+    fn settle_segment(
+        &mut self,
+        epoll: &Epoll,
+        index: u32,
+        name: &str,
+        addresses: &[Ipv4Addr],
+        rate: u32,
+        tell: &mut impl FnMut(String),
+    ) {
+        if let Some(segment) = self.segments.get(&index) {
+            let _ = segment.listen_for(addresses);
+            return;
+        }
+        let opened = Segment::open(index, rate).and_then(|segment| {
+            segment.listen_for(addresses)?;
+            watch(epoll, segment.fd(), token::SEGMENT + u64::from(index))?;
+            Ok(segment)
+        });
+        match opened {
+            Ok(segment) => drop(self.segments.insert(index, segment)),
+            Err(error) => self.trouble((index, None), format!("no packet socket on {name}: {error}"), tell),
         }
     }
 

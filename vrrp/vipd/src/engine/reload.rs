@@ -32,9 +32,8 @@ impl Engine {
         old.extend(std::mem::take(&mut self.groups).into_iter().map(Some));
         let mut new_plans: Vec<Option<GroupPlan>> = Vec::new();
         for wanted in plan.groups {
-            let found = old.iter_mut().find(|slot| {
-                slot.as_ref().is_some_and(|known| is_same_group(known, &wanted))
-            });
+            let found =
+                old.iter_mut().find(|slot| slot.as_ref().is_some_and(|known| is_same_group(known, &wanted)));
             match found.and_then(Option::take) {
                 Some(group) => {
                     self.groups.push(group);
@@ -115,9 +114,11 @@ impl Engine {
         let kept: Vec<_> = pairs().flat_map(|(_, wanted)| all(wanted)).collect();
         let dropped: Vec<_> =
             pairs().flat_map(|(member, _)| all(&member.plan)).filter(|key| !kept.contains(key)).collect();
-        let orders = dropped
-            .into_iter()
-            .map(|(interface, address, prefix)| Order::RemoveAddress { interface, address, prefix });
+        let orders = dropped.into_iter().map(|(interface, address, prefix)| Order::RemoveAddress {
+            interface,
+            address,
+            prefix,
+        });
         if let Err(error) = kernel.execute(orders, |_, _| {}) {
             teller.tell(Tale::Trouble(error.to_string()));
         }

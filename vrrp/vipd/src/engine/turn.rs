@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
+use agent_api::config::OnExit;
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollTimeout};
 use nix::sys::signal::Signal;
-use agent_api::config::OnExit;
 use vrrp_core::codec::vrid_of;
 use vrrp_core::{Input, Target, Time};
 
@@ -123,8 +123,7 @@ impl Engine {
     fn read_arp(&mut self, interface: u32) {
         let mut buffer = std::mem::take(&mut self.datagram);
         for _ in 0..AT_ONCE {
-            let Some(frame) =
-                self.ports.segment(interface).and_then(|segment| segment.receive(&mut buffer))
+            let Some(frame) = self.ports.segment(interface).and_then(|segment| segment.receive(&mut buffer))
             else {
                 break;
             };
@@ -188,9 +187,8 @@ impl Engine {
     /// Ends in good order: the others hear of it before anything slow is done.
     fn stop(&mut self) {
         for group in 0..self.groups.len() {
-            let keeps = |group: &super::Group| {
-                group.members.iter().all(|member| member.plan.on_exit == OnExit::Keep)
-            };
+            let keeps =
+                |group: &super::Group| group.members.iter().all(|member| member.plan.on_exit == OnExit::Keep);
             if self.groups.get(group).is_some_and(keeps) {
                 continue;
             }

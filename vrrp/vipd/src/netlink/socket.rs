@@ -194,7 +194,8 @@ impl Monitor {
         let groups = libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR;
         let doing = "opening the socket that hears of changes";
         // The constants are small and positive.
-        let fd = open(groups as u32, SockFlag::SOCK_NONBLOCK).map_err(|source| NetlinkError::Io { doing, source })?;
+        let fd = open(groups as u32, SockFlag::SOCK_NONBLOCK)
+            .map_err(|source| NetlinkError::Io { doing, source })?;
         // Above the system's limit with CAP_NET_ADMIN, which an owner of addresses has.
         let _ = setsockopt(&fd, sockopt::RcvBufForce, &NOTICE_ROOM);
         Ok(Self { fd, buffer: vec![0; BUFFER] })

@@ -109,8 +109,8 @@ impl Bed {
             services: Vec::new(),
             directory,
         };
-        ip(Some(&bed.switch), "link add br type bridge mcast_snooping 0 forward_delay 0");
-        ip(Some(&bed.switch), "link set br up");
+        ip(Some(&bed.switch), "link add name sw0 type bridge mcast_snooping 0 forward_delay 0");
+        ip(Some(&bed.switch), "link set sw0 up");
         bed.attach(&bed.client.clone(), "client", 100);
         for at in 1..=hosts {
             let name = char::from(b'a' + at - 1).to_string();
@@ -126,8 +126,8 @@ impl Bed {
     fn attach(&self, namespace: &str, port: &str, last: u8) {
         ip(None, &format!("netns add {namespace}"));
         let switch = &self.switch;
-        ip(Some(switch), &format!("link add {port} type veth peer name eth0 netns {namespace}"));
-        ip(Some(switch), &format!("link set {port} master br up"));
+        ip(Some(switch), &format!("link add name {port} type veth peer name eth0 netns {namespace}"));
+        ip(Some(switch), &format!("link set dev {port} master sw0 up"));
         ip(Some(namespace), "link set lo up");
         ip(Some(namespace), "link set eth0 up");
         ip(Some(namespace), &format!("address add 10.9.0.{last}/24 dev eth0"));
@@ -137,7 +137,7 @@ impl Bed {
     /// Pulls the cable of a host at the switch, or plugs it in.
     pub fn cable(&self, host: usize, plugged: bool) {
         let state = if plugged { "up" } else { "down" };
-        ip(Some(&self.switch), &format!("link set {} {state}", self.hosts[host].name));
+        ip(Some(&self.switch), &format!("link set dev {} {state}", self.hosts[host].name));
     }
 
     /// Starts a service on every host that answers on these addresses with the host's number.
@@ -339,7 +339,8 @@ pub struct Asker {
 impl Asker {
     fn start(namespace: &str, to: SocketAddr, every: Duration) -> Self {
         let socket = inside(namespace, || {
-            let any: SocketAddr = if to.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
+            let any: SocketAddr =
+                if to.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
             let socket = std::net::UdpSocket::bind(any).expect("a socket");
             socket.connect(to).expect("a route");
             socket.set_read_timeout(Some(Duration::from_millis(100))).expect("timeout");
