@@ -1,5 +1,7 @@
 //! Two daemons on one segment, and a client that asks all the time: who has the address, and what the client notices.
 
+#![allow(clippy::unwrap_used)]
+
 mod bed;
 
 use std::net::IpAddr;

@@ -3,7 +3,7 @@
 //!
 //! Owns the namespaces and the processes; both are gone when it is dropped, whatever became of the test.
 
-#![allow(dead_code)]
+#![allow(dead_code, clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 use std::fs::{self, File};
 use std::io::Read as _;
