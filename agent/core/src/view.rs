@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use agent_api::id::verdict;
 use agent_api::{DrainTarget, Event, Name, RealServerId, ServiceAddress, Setting, Verdict};
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use build::length;
 pub use judge::REASON_CODES;
@@ -65,7 +65,7 @@ pub struct View {
 }
 
 /// Where the state came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// From the agent, now.
@@ -79,7 +79,7 @@ pub enum Source {
 }
 
 /// How bad it is. In order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// All well.

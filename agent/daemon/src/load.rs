@@ -47,8 +47,8 @@ pub fn load_config(path: &Path) -> Result<Config, LoadError> {
     Err(LoadError::Wrong(Mistakes(mistakes)))
 }
 
-/// The end of a reload: hands what was loaded to `take`, or logs everything that is wrong with it and changes nothing.
-pub fn take_config(loaded: Result<Config, LoadError>, take: impl FnOnce(Config)) {
+/// The end of a reload: hands what was loaded (the configuration, or what was made of it) to `take`, or logs everything that is wrong with it and changes nothing.
+pub fn take_config<C>(loaded: Result<C, LoadError>, take: impl FnOnce(C)) {
     match loaded {
         Ok(config) => {
             take(config);

@@ -31,8 +31,9 @@
   };
 
   const ages = () => {
-    for (const time of document.querySelectorAll('time[data-age]')) {
-      const age = `for ${length((Date.now() + skew - Date.parse(time.dateTime)) / 1000)}`;
+    for (const time of document.querySelectorAll('time[data-age],time[data-ago]')) {
+      const lasted = length((Date.now() + skew - Date.parse(time.dateTime)) / 1000);
+      const age = 'age' in time.dataset ? `for ${lasted}` : `${lasted} ago`;
       if (time.textContent !== age) {
         if (!time.title) time.title = time.textContent;
         time.textContent = age;

@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::app::{App, Snapshot};
 use crate::history::{STEP, Sample};
 use crate::reply::{JSON, json_bytes, large};
+use crate::summary::Summary;
 
 /// How many events are sent at most.
 const EVENTS: usize = 1_000;
@@ -34,6 +35,24 @@ pub fn events(snapshot: &Snapshot, after: Option<u64>, limit: Option<u64>) -> By
         "last_kept": kept.back().map(|event| event.number),
         "events": found,
     }))
+}
+
+/// `/api/v1/summary`: this director in a few lines, never what it heard of another.
+pub fn summary(app: &App) -> Bytes {
+    json_bytes(&Summary::of(&app.snapshot(), &app.host, &app.settings().title))
+}
+
+/// `/api/v1/peer`: what is known of the other director.
+pub fn peer(app: &App) -> Option<Bytes> {
+    let peer = app.peer()?;
+    let (summary, heard_at) = peer.heard.as_ref().map(|(summary, at)| (summary, at)).unzip();
+    Some(json_bytes(&json!({
+        "name": peer.name,
+        "url": peer.url,
+        "heard_at": heard_at,
+        "error": peer.error,
+        "summary": summary,
+    })))
 }
 
 #[derive(Serialize)]

@@ -14,6 +14,8 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 
 use crate::history::History;
+use crate::peer::{Asking, PeerFacts};
+use crate::protection::Protection;
 
 /// Answers that grow with the cluster: so many may be under way at a time.
 pub const LARGE_AT_ONCE: usize = 16;
@@ -53,10 +55,14 @@ pub struct Rendered {
 }
 
 /// What the configuration says of the page.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// What the page calls the cluster.
     pub title: String,
+    /// What stands between strangers and the page.
+    pub protection: Protection,
+    /// How the other director is asked.
+    pub peer: Option<Arc<Asking>>,
 }
 
 /// Figures about this process, for `/metrics`.
@@ -72,14 +78,19 @@ pub struct Figures {
     pub evicted: AtomicU64,
     /// Requests refused because of a limit.
     pub refused: AtomicU64,
+    /// Requests without a right name and password.
+    pub denied: AtomicU64,
 }
 
 /// What all requests share.
 #[derive(Debug)]
 pub struct App {
     latest: watch::Sender<Arc<Snapshot>>,
-    settings: Mutex<Settings>,
+    settings: Mutex<Arc<Settings>>,
     history: Mutex<History>,
+    peer: Mutex<Option<Arc<PeerFacts>>>,
+    /// This machine's name.
+    pub host: String,
     /// About this process.
     pub figures: Figures,
     /// A permit per large answer.
@@ -94,8 +105,11 @@ impl App {
     pub fn new(first: Snapshot, settings: Settings) -> Self {
         Self {
             latest: watch::Sender::new(Arc::new(first)),
-            settings: Mutex::new(settings),
+            peer: Mutex::new(settings.peer.as_ref().map(|peer| Arc::new(peer.unheard()))),
+            settings: Mutex::new(Arc::new(settings)),
             history: Mutex::default(),
+            host: nix::unistd::gethostname()
+                .map_or_else(|_| "this director".to_owned(), |name| name.to_string_lossy().into_owned()),
             figures: Figures::default(),
             large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
             pages: Arc::new(Semaphore::new(PAGES_AT_ONCE)),
@@ -123,12 +137,21 @@ impl App {
         });
     }
 
-    pub fn settings(&self) -> Settings {
-        self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub fn set_settings(&self, settings: Settings) {
-        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    /// What is known of the other director; `None` when there is none.
+    pub fn peer(&self) -> Option<Arc<PeerFacts>> {
+        self.peer.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_peer(&self, facts: Option<PeerFacts>) {
+        *self.peer.lock().unwrap_or_else(PoisonError::into_inner) = facts.map(Arc::new);
     }
 
     /// The latencies of the last minutes. Don't stay.

@@ -1,7 +1,7 @@
 //! `statusd`: shows what the agent knows: a page, JSON and metrics.
 //!
-//! Owns one HTTP socket on a loopback address and a short history of latencies in memory. It reads the agent and changes
-//! nothing: no order goes out from here, and no request makes it write, connect or start anything.
+//! Owns one HTTP socket, a short history of latencies in memory, and the question to the other director. It reads the agent and
+//! changes nothing: no order goes out from here, and no request makes it write, connect or start anything.
 
 #![forbid(unsafe_code)]
 
@@ -16,10 +16,13 @@ mod html;
 mod metrics;
 mod page;
 mod patience;
+mod peer;
+mod protection;
 mod reply;
 mod routes;
 mod server;
 mod stream;
+mod summary;
 
 use std::process::ExitCode;
 

@@ -35,6 +35,7 @@ pub fn render(app: &App, snapshot: &Snapshot, form: Form) -> Bytes {
     destinations(&mut out, snapshot);
     kernel(&mut out, snapshot);
     daemons(&mut out, snapshot);
+    peer(&mut out, app);
     own(&mut out, app);
     process::process(&mut out, app.started_at);
     out.finish()
@@ -292,6 +293,28 @@ fn daemons(out: &mut Exposition, snapshot: &Snapshot) {
     }
 }
 
+fn peer(out: &mut Exposition, app: &App) {
+    let Some(peer) = app.peer() else { return };
+    let labels = [("peer", peer.name.as_str())];
+    out.family("holdfast_peer_up", Kind::Gauge, "Whether the other director's statusd answers.");
+    out.sample(&labels, u8::from(peer.error.is_none() && peer.heard.is_some()));
+    let Some((summary, at)) = &peer.heard else { return };
+    out.family(
+        "holdfast_peer_last_heard_timestamp_seconds",
+        Kind::Gauge,
+        "When the other director last answered.",
+    );
+    out.sample(&labels, seconds(*at));
+    out.family(
+        "holdfast_peer_status",
+        Kind::Gauge,
+        "1 for the judgement that the other director last told, 0 for the others.",
+    );
+    for level in LEVELS {
+        out.sample(&[labels[0], ("level", level.as_str())], u8::from(summary.status == level));
+    }
+}
+
 fn own(out: &mut Exposition, app: &App) {
     let figures = &app.figures;
     out.family("holdfast_statusd", Kind::Info, "Version of statusd.");
@@ -308,6 +331,8 @@ fn own(out: &mut Exposition, app: &App) {
         "Requests and connections refused because of a limit.",
     );
     out.sample(&[], figures.refused.load(Ordering::Relaxed));
+    out.family("holdfast_statusd_denied", Kind::Counter, "Requests without a right name and password.");
+    out.sample(&[], figures.denied.load(Ordering::Relaxed));
     out.family("holdfast_statusd_evicted", Kind::Counter, "Idle connections closed to make room.");
     out.sample(&[], figures.evicted.load(Ordering::Relaxed));
 }

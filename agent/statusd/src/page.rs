@@ -3,6 +3,7 @@
 //! Owns what all pages have in common: head, navigation, footer. Each kind of page has its own module. A page holds nothing
 //! that changes with time alone, so that it changes only when there is something new to see; the script shows ages.
 
+mod directors;
 mod events;
 mod missing;
 mod overview;
@@ -45,7 +46,8 @@ fn word(level: Level) -> &'static str {
 
 /// A page around `body`.
 fn frame(app: &App, snapshot: &Snapshot, place: Place, name: &str, body: impl FnOnce(&mut Html)) -> Html {
-    let title = app.settings().title;
+    let settings = app.settings();
+    let title = &settings.title;
     let view = &snapshot.view;
     let mut html = Html::new();
     html.raw("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
@@ -55,14 +57,14 @@ fn frame(app: &App, snapshot: &Snapshot, place: Place, name: &str, body: impl Fn
     if !name.is_empty() {
         html.text(name).raw(" · ");
     }
-    html.text(&title).raw("</title><link rel=\"icon\" href=\"").text(&ICON.path);
+    html.text(title).raw("</title><link rel=\"icon\" href=\"").text(&ICON.path);
     html.raw("\"><link rel=\"stylesheet\" href=\"").text(&STYLE.path);
     html.raw("\"><script defer src=\"").text(&SCRIPT.path).raw("\"></script>");
     html.raw("<noscript><meta http-equiv=\"refresh\" content=\"30\"></noscript></head><body data-version=\"");
     html.text(snapshot.version)
         .raw("\"><a class=\"skip\" href=\"#main\">Skip to the content</a><header class=\"top\">");
     html.raw("<a class=\"brand\" href=\"/\"><img src=\"").text(&ICON.path);
-    html.raw("\" alt=\"\" width=\"28\" height=\"28\">").text(&title).raw("</a><nav aria-label=\"Pages\">");
+    html.raw("\" alt=\"\" width=\"28\" height=\"28\">").text(title).raw("</a><nav aria-label=\"Pages\">");
     for (target, label, here) in [("/", "Overview", Place::Overview), ("/events", "Events", Place::Events)] {
         html.raw("<a href=\"").text(target);
         html.raw(if place == here { "\" aria-current=\"page\">" } else { "\">" }).text(label).raw("</a>");

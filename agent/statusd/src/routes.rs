@@ -30,6 +30,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route("/api/v1/status", get(status))
+        .route("/api/v1/summary", get(async |State(app): Shared| bytes(JSON, api::summary(&app))))
+        .route("/api/v1/peer", get(api_peer))
         .route("/api/v1/events", get(api_events))
         .route("/api/v1/virtual-servers/{virtual_server}", get(api_virtual_server))
         .route("/api/v1/real-servers", get(api_real_servers))
@@ -119,6 +121,13 @@ async fn readyz(State(app): Shared) -> Response {
 async fn status(State(app): Shared) -> Response {
     let snapshot = app.snapshot();
     large(&app, JSON, || snapshot.rendered.status.get_or_init(|| api::status(&snapshot)).clone())
+}
+
+async fn api_peer(State(app): Shared) -> Response {
+    match api::peer(&app) {
+        Some(peer) => bytes(JSON, peer),
+        None => refusal(StatusCode::NOT_FOUND, "no other director is configured; see [status.peer]"),
+    }
 }
 
 async fn api_events(State(app): Shared, RawQuery(query): RawQuery) -> Response {

@@ -4,6 +4,7 @@
 //! know what is asked for.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,12 +19,15 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 use crate::app::App;
 use crate::connection::{Floor, Seat, Taken};
 use crate::patience::{Patience, STALL};
+use crate::protection::Denied;
 use crate::routes;
 use crate::stream::IsStream;
 
@@ -45,14 +49,14 @@ pub async fn accept(listener: TcpListener, app: Arc<App>) {
     let mut told = false;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, from)) => {
                 told = false;
                 let Some((taken, full)) = floor.take() else {
                     app.figures.refused.fetch_add(1, Ordering::Relaxed);
                     continue;
                 };
                 app.figures.evicted.fetch_add(u64::from(full), Ordering::Relaxed);
-                tokio::spawn(serve(stream, taken, router.clone(), Arc::clone(&app)));
+                tokio::spawn(receive(stream, from.ip(), taken, router.clone(), Arc::clone(&app)));
             }
             Err(error) => {
                 if !std::mem::replace(&mut told, true) {
@@ -79,12 +83,34 @@ fn room() -> usize {
     usize::try_from(limit.saturating_sub(RESERVED)).unwrap_or(CONNECTIONS).clamp(1, CONNECTIONS)
 }
 
-async fn serve(stream: TcpStream, taken: Taken, router: Router, app: Arc<App>) {
+/// One connection: TLS first, where it is spoken.
+async fn receive(stream: TcpStream, from: IpAddr, taken: Taken, router: Router, app: Arc<App>) {
     app.figures.connections.fetch_add(1, Ordering::Relaxed);
-    let figures = Arc::clone(&app);
     // Small answers must not wait for more; without it they only come later.
     let _slower = stream.set_nodelay(true);
+    let stream = Patience::new(stream, STALL);
     let seat = Arc::clone(&taken.seat);
+    let serving = async {
+        match app.settings().protection.tls.clone() {
+            None => serve(stream, from, seat, router, Arc::clone(&app)).await,
+            Some(tls) => match timeout(HEAD, TlsAcceptor::from(tls).accept(stream)).await {
+                Ok(Ok(stream)) => serve(stream, from, seat, router, Arc::clone(&app)).await,
+                Ok(Err(error)) => tracing::debug!("TLS fails: {error}"),
+                Err(_) => tracing::debug!("TLS took too long"),
+            },
+        }
+    };
+    tokio::select! {
+        () = serving => {}
+        () = taken.seat.leave.notified() => {}
+    }
+    app.figures.connections.fetch_sub(1, Ordering::Relaxed);
+}
+
+async fn serve<S>(stream: S, from: IpAddr, seat: Arc<Seat>, router: Router, app: Arc<App>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
     let router = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let (seat, router, app) = (Arc::clone(&seat), router.clone(), Arc::clone(&app));
@@ -92,7 +118,13 @@ async fn serve(stream: TcpStream, taken: Taken, router: Router, app: Arc<App>) {
             seat.is_busy();
             app.figures.requests.fetch_add(1, Ordering::Relaxed);
             let has_body = !request.body().is_end_stream();
-            let answer = hyper::service::Service::call(&router, request).await?;
+            let answer = match admit(&app, &request, from).await {
+                Ok(()) => hyper::service::Service::call(&router, request).await?,
+                Err(denied) => {
+                    app.figures.denied.fetch_add(1, Ordering::Relaxed);
+                    denied.answer()
+                }
+            };
             Ok::<_, Infallible>(dressed(answer, seat, has_body))
         }
     });
@@ -100,14 +132,23 @@ async fn serve(stream: TcpStream, taken: Taken, router: Router, app: Arc<App>) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(Patience::new(stream, STALL)), service);
-    tokio::select! {
-        result = serving => if let Err(error) = result {
-            tracing::debug!("a connection ended: {error}");
-        },
-        () = taken.seat.leave.notified() => {}
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = serving.await {
+        tracing::debug!("a connection ended: {error}");
     }
-    figures.figures.connections.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// What tells nothing but that somebody is there.
+const FREE_PATHS: [&str; 2] = ["/healthz", "/readyz"];
+
+/// Whether the request is answered at all.
+async fn admit(app: &App, request: &Request<Incoming>, from: IpAddr) -> Result<(), Denied> {
+    match &app.settings().protection.gate {
+        Some(gate) if !FREE_PATHS.contains(&request.uri().path()) => {
+            gate.admit(request.headers(), from).await
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Puts the headers on that every answer has, and notes when it is read.

@@ -287,7 +287,7 @@ fn hostile_labels_are_escaped_and_silence_is_no_figure() {
 /// The documentation lists exactly the metrics there are, and rules and dashboard use no others.
 #[test]
 fn documentation_rules_and_dashboard_know_the_metrics() {
-    let world = World::of(states::bad());
+    let world = World::paired(states::bad());
     let families = metrics(&world);
     let guide = include_str!("../../../docs/status-page.md");
     let suffix = |kind: &str| match kind {

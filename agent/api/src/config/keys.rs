@@ -56,8 +56,20 @@ pub(super) const CHECKS: Kind =
     Kind { header: "[checks]", example: "[checks]", keys: &["sentinels"], not_yet: &[] };
 
 /// `[status]`.
-pub(super) const STATUS: Kind =
-    Kind { header: "[status]", example: "[status]", keys: &["listen", "title"], not_yet: &[] };
+pub(super) const STATUS: Kind = Kind {
+    header: "[status]",
+    example: "[status]",
+    keys: &["listen", "title", "certificate", "key", "users", "unprotected", "peer"],
+    not_yet: &[],
+};
+
+/// `[status.peer]`.
+pub(super) const PEER: Kind = Kind {
+    header: "[status.peer]",
+    example: "[status.peer]",
+    keys: &["url", "name", "ca", "credentials"],
+    not_yet: &[],
+};
 
 /// `[[virtual_server]]`.
 pub(super) const VIRTUAL_SERVER: Kind = Kind {

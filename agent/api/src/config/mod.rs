@@ -14,6 +14,7 @@ mod keys;
 mod kinds;
 mod lvs;
 mod objects;
+mod peer_url;
 mod raw;
 mod real_server;
 mod rhythm;
@@ -30,7 +31,7 @@ mod tests;
 mod tunnel;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ pub use router::{
     Announce, Arp, AuthenticationFile, AuthenticationKind, Failover, Network, Notify, NotifyTimeout, OnExit,
     Route, RouterMode, Rule, Scope, Script, Track, Tracked, VirtualAddress, VirtualRouter, Vrrp,
 };
+pub use status::{PageTls, Peer, PeerUrl, Status};
 pub use suggest::nearest;
 
 /// One text of the configuration.
@@ -138,21 +140,6 @@ impl Config {
         self.virtual_servers.iter().flat_map(|virtual_server| {
             virtual_server.real_servers.iter().map(move |real_server| (virtual_server, real_server))
         })
-    }
-}
-
-/// `[status]`: the page of `statusd`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
-    /// `listen`: where it is served, a loopback address. Default 127.0.0.1:9530.
-    pub listen: SocketAddr,
-    /// `title`: what the page calls the cluster, one line of at most 80 characters. Default `Holdfast`.
-    pub title: String,
-}
-
-impl Default for Status {
-    fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9530)), title: "Holdfast".to_owned() }
     }
 }
 

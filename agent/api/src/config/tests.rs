@@ -5,6 +5,7 @@ mod good;
 mod groups;
 mod kernel;
 mod mistakes;
+mod page;
 mod random;
 mod routers;
 mod shipped;

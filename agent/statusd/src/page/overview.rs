@@ -7,7 +7,7 @@ use agent_core::view::{DaemonStatus, KernelStatus, Level, Source, View, VirtualS
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{Place, frame, parts, word};
+use super::{Place, directors, frame, parts, word};
 use crate::app::{App, Snapshot};
 use crate::history::History;
 use crate::html::Html;
@@ -33,6 +33,7 @@ pub fn overview(app: &App, snapshot: &Snapshot) -> Html {
     let history = app.history();
     frame(app, snapshot, Place::Overview, "", |html| {
         judgement(html, view);
+        directors::directors(html, app, snapshot);
         let total: usize = view.virtual_servers.iter().map(|pool| pool.total).sum();
         let all = total <= ALL_SHOWN;
         let mut pools: Vec<&VirtualServerView> = view.virtual_servers.iter().collect();

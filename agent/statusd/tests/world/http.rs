@@ -36,7 +36,7 @@ pub fn connect(address: SocketAddr) -> io::Result<BufReader<TcpStream>> {
 }
 
 /// Sends `request` as it is and reads an answer.
-pub fn exchange(connection: &mut BufReader<TcpStream>, request: &str) -> io::Result<Answer> {
+pub fn exchange<S: Read + Write>(connection: &mut BufReader<S>, request: &str) -> io::Result<Answer> {
     connection.get_mut().write_all(request.as_bytes())?;
     let mut answer = head(connection)?;
     let length = answer.header("content-length").parse().unwrap_or(0);
@@ -48,7 +48,7 @@ pub fn exchange(connection: &mut BufReader<TcpStream>, request: &str) -> io::Res
 }
 
 /// Reads the head of an answer.
-pub fn head(connection: &mut BufReader<TcpStream>) -> io::Result<Answer> {
+pub fn head(connection: &mut BufReader<impl Read>) -> io::Result<Answer> {
     let mut lines = Vec::new();
     let mut size = 0;
     loop {

@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod http;
 pub mod states;
+pub mod tls;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -42,8 +43,13 @@ impl Drop for Process {
 
 /// A configuration whose page is at `address`.
 pub fn config(address: SocketAddr, title: &str) -> String {
+    config_with(address, &format!("title = {title:?}"))
+}
+
+/// The same with these keys in `[status]`.
+pub fn config_with(address: SocketAddr, keys: &str) -> String {
     format!(
-        "[status]\nlisten = \"{address}\"\ntitle = {title:?}\n[[virtual_server]]\nname = \"resolver\"\n\
+        "[status]\nlisten = \"{address}\"\n{keys}\n[[virtual_server]]\nname = \"resolver\"\n\
          address = \"192.0.2.53\"\nservices = [\"udp/53\"]\ncheck.dns.qname = \"resolve.test\"\n\
          real_server = [{{ name = \"dns1\", address = \"192.0.2.1\" }}]\n"
     )
@@ -59,6 +65,8 @@ pub struct World {
     pub statusd: Process,
     pub agent: Option<Agent>,
     pub address: SocketAddr,
+    /// The other director, if there is one.
+    pub second: Option<Box<World>>,
     folder: tempfile::TempDir,
 }
 
@@ -77,22 +85,51 @@ impl World {
         Self::with_descriptors(state, 4_096)
     }
 
+    /// The same with a second director on a good day, which the first one asks.
+    pub fn paired(state: State) -> Self {
+        let second = Self::of(states::good());
+        let keys = format!("peer.url = \"http://{}\"", second.address);
+        let mut world = Self::with_keys(state, &keys, 4_096);
+        until("ready", || world.get("/readyz").status == 200);
+        until("the second director", || world.json("/api/v1/peer")["heard_at"].is_string());
+        world.second = Some(Box::new(second));
+        world
+    }
+
     /// A `statusd` without an agent.
     pub fn alone(folder: tempfile::TempDir) -> Self {
         Self::start(folder, None, 4_096)
     }
 
+    /// A `statusd` that shows `state`, with these keys in `[status]`; whoever asks must speak what they demand.
+    pub fn with_keys(state: State, keys: &str, descriptors: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let agent = Agent::start(&folder.path().join("agent.sock"), state);
+        let answers = |address| std::net::TcpStream::connect(address).is_ok();
+        Self::start_with(folder, Some(agent), descriptors, keys, answers)
+    }
+
     fn start(folder: tempfile::TempDir, agent: Option<Agent>, descriptors: u64) -> Self {
+        let answers = |address| http::try_get(address, "/healthz").is_ok_and(|answer| answer.status == 200);
+        Self::start_with(folder, agent, descriptors, "title = \"Test <b>cluster</b>\"", answers)
+    }
+
+    fn start_with(
+        folder: tempfile::TempDir,
+        agent: Option<Agent>,
+        descriptors: u64,
+        keys: &str,
+        answers: impl Fn(SocketAddr) -> bool,
+    ) -> Self {
         // Somebody else may take the port first: then another one.
         for _ in 0..5 {
             let address = free_address();
-            std::fs::write(folder.path().join("holdfast.toml"), config(address, "Test <b>cluster</b>"))
-                .unwrap();
+            std::fs::write(folder.path().join("holdfast.toml"), config_with(address, keys)).unwrap();
             let mut statusd = Process(limited(folder.path(), descriptors).spawn().unwrap());
             let deadline = Instant::now() + LONG;
             while Instant::now() < deadline && statusd.0.try_wait().unwrap().is_none() {
-                if http::try_get(address, "/healthz").is_ok_and(|answer| answer.status == 200) {
-                    return Self { statusd, agent, address, folder };
+                if answers(address) {
+                    return Self { statusd, agent, address, second: None, folder };
                 }
                 std::thread::sleep(Duration::from_millis(20));
             }

@@ -19,7 +19,10 @@ fn every_default() {
     assert_eq!(config.lvs, Lvs::default());
     assert_eq!((config.lvs.adopt, config.lvs.interval), (Adopt::Named, Duration::from_secs(1)));
     assert_eq!((server.upper_threshold, server.lower_threshold, server.tunnel), (0, 0, Tunnel::Ipip));
-    assert_eq!(config.status, Status { listen: "127.0.0.1:9530".parse().unwrap(), title: "Holdfast".into() });
+    assert_eq!(
+        config.status,
+        Status { listen: "127.0.0.1:9530".parse().unwrap(), title: "Holdfast".into(), ..Status::default() }
+    );
     assert_eq!(
         pool.scheduling,
         Scheduling { scheduler: "wlc".to_owned(), flags: 0, one_packet: false, persistence: None }
@@ -119,7 +122,10 @@ forwarding = "direct"
         }),
     };
     assert_eq!(config.lvs, lvs);
-    assert_eq!(config.status, Status { listen: "[::1]:80".parse().unwrap(), title: "Knoten <1>".into() });
+    assert_eq!(
+        config.status,
+        Status { listen: "[::1]:80".parse().unwrap(), title: "Knoten <1>".into(), ..Status::default() }
+    );
     let [pool] = config.virtual_servers.as_slice() else { panic!("one is configured") };
     assert_eq!(
         (pool.scheduling.scheduler.as_str(), pool.scheduling.flags, pool.scheduling.one_packet),

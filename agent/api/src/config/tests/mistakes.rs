@@ -87,48 +87,6 @@ fn addresses() {
 }
 
 #[test]
-fn the_page() {
-    for (keys, why) in [
-        ("listen = 9530", "listen is a whole number; write a text in quotes: listen = \"127.0.0.1:9530\""),
-        ("listen = \"::1\"", "listen: \"::1\" is no address with a port; write \"[::1]:9530\""),
-        (
-            "listen = \"127.0.0.1\"",
-            "listen: \"127.0.0.1\" is no address with a port; write \"127.0.0.1:9530\"",
-        ),
-        (
-            "listen = \"localhost:80\"",
-            "listen: \"localhost:80\" is no address with a port; write \"127.0.0.1:9530\" or \"[::1]:9530\"",
-        ),
-        ("listen = \"127.0.0.1:0\"", "listen: \"127.0.0.1:0\": the port is a number from 1 to 65535"),
-        ("title = \" \"", "title is empty; leave the key out or name the cluster"),
-        ("title = \"a\\nb\"", "title has control characters or several lines; write one line"),
-        (
-            "port = 1",
-            "port has no place in [status]; it belongs in [[virtual_server.real_server]] or [virtual_server.check.dns] or [virtual_server.check.tcp] or [virtual_server.check.udp]",
-        ),
-        ("lisden = \"\"", "unknown key \"lisden\"; did you mean \"listen\"?"),
-    ] {
-        let Mistakes(mistakes) = read(&format!("[status]\n{keys}\n{}", pool("", "", ""))).unwrap_err();
-        assert_eq!(mistakes.into_iter().map(|m| m.message).collect::<Vec<_>>(), [why], "{keys}");
-    }
-    for open in
-        ["0.0.0.0:9530", "[::]:9530", "192.0.2.1:9530", "[::ffff:127.0.0.1]:9530", "[2001:db8::1]:9530"]
-    {
-        let Mistakes(mistakes) =
-            read(&format!("[status]\nlisten = \"{open}\"\n{}", pool("", "", ""))).unwrap_err();
-        let [mistake] = mistakes.as_slice() else { panic!("{mistakes:?}") };
-        assert!(mistake.message.contains("is open to others"), "{mistake}");
-        assert!(mistake.message.contains("\"127.0.0.1:9530\""), "{mistake}");
-    }
-    let twice = [
-        source("a.toml", &format!("[status]\n{}", pool("", "", ""))),
-        source("b.toml", "[status]\ntitle = \"b\"\n"),
-    ];
-    let message = parse(&twice).unwrap_err().to_string();
-    assert_eq!(message, "b.toml:1:1: [status] is there already, at a.toml:1:1; put all its keys into one");
-}
-
-#[test]
 fn services() {
     for (list, why) in [
         ("[]", "services is empty; write at least one: services = [\"udp/53\", \"tcp/53\"]"),
