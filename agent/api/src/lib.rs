@@ -13,6 +13,7 @@ pub mod id;
 pub mod order;
 pub mod section;
 pub mod state;
+mod traffic;
 pub mod wire;
 
 pub use basis::{Basis, ProbeRun};
@@ -25,3 +26,4 @@ pub use section::{
     LvsUpdate, RealServerHealth, Reporter, Section, SectionUpdate, ServiceReport, Setting,
 };
 pub use state::{SCHEMA, State, Storage, Update};
+pub use traffic::Traffic;

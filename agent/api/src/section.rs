@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::basis::Basis;
 use crate::id::{CauseCode, Name, RealServerId, ServiceAddress, verdict};
+use crate::traffic::Traffic;
 
 /// Which process a section comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -320,12 +321,15 @@ pub struct ServiceReport {
     /// Whether the virtual server has lost its quorum and not regained it, hysteresis included.
     #[serde(default)]
     pub quorum_lost: bool,
+    /// What passed through it, as of the last summary.
+    #[serde(default, skip_serializing_if = "Traffic::is_none")]
+    pub traffic: Traffic,
     /// The destinations in the kernel.
     pub destinations: BTreeMap<SocketAddr, DestinationReport>,
 }
 
 /// One destination as it stands in the kernel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DestinationReport {
     /// The real server it is; absent when nobody configured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -341,4 +345,7 @@ pub struct DestinationReport {
     /// Connections the kernel calls inactive (all UDP ones), as of the last summary.
     #[serde(default)]
     pub inactive_connections: u32,
+    /// What passed to it, as of the last summary.
+    #[serde(default, skip_serializing_if = "Traffic::is_none")]
+    pub traffic: Traffic,
 }

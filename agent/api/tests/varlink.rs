@@ -20,7 +20,8 @@ use agent_api::wire::{
 };
 use agent_api::{
     Basis, CheckHead, CheckReport, CheckSection, CheckUpdate, DestinationReport, KernelTable, LvsHead,
-    LvsSection, LvsUpdate, ProbeRun, RealServerHealth, Reporter, ServiceReport, Setting, State, Update,
+    LvsSection, LvsUpdate, ProbeRun, RealServerHealth, Reporter, ServiceReport, Setting, State, Traffic,
+    Update,
 };
 use idl::{Description, Fields, Kind};
 use serde::Serialize;
@@ -173,6 +174,7 @@ fn every_type_is_what_its_description_says() {
         "CheckUpdate" is CheckUpdate,
         "Setting" is Setting,
         "LvsHead" is LvsHead,
+        "Traffic" is Traffic,
         "Destination" is DestinationReport,
         "Service" is ServiceReport,
         "LvsSection" is LvsSection,

@@ -54,6 +54,8 @@ pub struct Pool {
     pub min_serving: usize,
     /// Its real servers.
     pub members: Vec<Member>,
+    /// Their indices in the order of their names, in which verdicts come.
+    pub by_name: Vec<usize>,
 }
 
 /// One real server of a pool.
@@ -173,8 +175,11 @@ fn pool(virtual_server: &VirtualServer, family: AddressFamily) -> Result<Pool, V
         let destinations = destinations.collect::<Result<_, ValueError>>()?;
         Ok(Member { id: virtual_server.id_of(real_server), destinations })
     });
-    let members = members.collect::<Result<Vec<_>, ValueError>>()?;
+    let members = members.collect::<Result<Vec<Member>, ValueError>>()?;
+    let mut by_name: Vec<usize> = (0..members.len()).collect();
+    by_name.sort_unstable_by_key(|index| members.get(*index).map(|member| &member.id));
     Ok(Pool {
+        by_name,
         name: virtual_server.name.clone(),
         quorum: virtual_server.quorum,
         min_serving: virtual_server.min_serving_of(members.len()),

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::cursor::Cursor;
+
 use agent_ipvs::{Destination, DestinationKey, Edit, ServiceEntry, ServiceKey, Table, Weight};
 
 #[cfg(test)]
@@ -96,18 +98,22 @@ fn change(key: &ServiceKey, wanted: &ServiceEntry, actual: &ServiceEntry, edits:
     if wanted.service != actual.service {
         edits.push(Edit::SetService(wanted.service));
     }
-    let new = wanted.destinations.iter().filter(|(target, _)| !actual.destinations.contains_key(target));
-    edits.extend(new.map(|(_, add)| Edit::AddDestination { service: *key, destination: *add }));
-    let kept = wanted.destinations.iter().filter_map(|(target, want)| {
-        let there = actual.destinations.get(target)?;
-        (want != there).then_some(Edit::SetDestination { service: *key, destination: *want })
-    });
     // Who comes to serve before who stops: a service may live by one of them alone.
-    let (silenced, serving): (Vec<_>, Vec<_>) = kept.partition(
-        |edit| matches!(edit, Edit::SetDestination { destination, .. } if destination.weight == Weight::ZERO),
-    );
+    let (mut serving, mut silenced) = (Vec::new(), Vec::new());
+    let mut there = Cursor::new(Some(&actual.destinations));
+    for (target, want) in &wanted.destinations {
+        match there.get(target) {
+            None => edits.push(Edit::AddDestination { service: *key, destination: *want }),
+            Some(there) if there == want => {}
+            Some(_) => {
+                let list = if want.weight == Weight::ZERO { &mut silenced } else { &mut serving };
+                list.push(Edit::SetDestination { service: *key, destination: *want });
+            }
+        }
+    }
     edits.extend(serving.into_iter().chain(silenced));
-    let gone = actual.destinations.keys().filter(|target| !wanted.destinations.contains_key(target));
+    let mut stays = Cursor::new(Some(&wanted.destinations));
+    let gone = actual.destinations.keys().filter(|target| stays.get(target).is_none());
     edits.extend(gone.map(|target| Edit::RemoveDestination { service: *key, destination: *target }));
 }
 

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod blueprint;
+mod cursor;
 pub mod diff;
 pub mod ledger;
 pub mod plan;

@@ -16,6 +16,7 @@ use agent_ipvs::{
 use jiff::{SignedDuration, Timestamp};
 
 use crate::blueprint::{Blueprint, Member, Pool};
+use crate::cursor::Cursor;
 
 #[cfg(test)]
 mod tests;
@@ -91,21 +92,26 @@ pub fn plan(facts: &Facts<'_>) -> Plan {
         let replaced = takes_over(facts, pool, &places);
         for (index, service) in pool.services.iter().enumerate() {
             let mut entry = ServiceEntry::new(*service);
+            let there = facts.actual.get(service.key());
+            let mut present = Cursor::new(there.map(|entry| &entry.destinations));
+            // Filled in one go, which is much faster than one by one.
+            let mut destinations = Vec::with_capacity(pool.members.len());
             for (member, place) in pool.members.iter().zip(&places) {
                 let Some(configured) = member.destinations.get(index) else { continue };
-                let present = destination(facts.actual, service.key(), &configured.key);
+                let present = present.get(&configured.key);
                 let place = if replaced { leaving(facts, *place, service, configured) } else { *place };
                 // A table that is not there remembers nothing.
                 let place = match place {
-                    Place::Unproven if facts.actual.contains_key(service.key()) => Place::Held,
+                    Place::Unproven if there.is_some() => Place::Held,
                     Place::Unproven => Place::Serving,
                     other => other,
                 };
                 if let Some(weight) = weight(place, configured.weight, present.map(|there| there.weight)) {
                     let destination = Destination { weight, ..*configured };
-                    entry.destinations.insert(destination.key, destination);
+                    destinations.push((destination.key, destination));
                 }
             }
+            entry.destinations = destinations.into_iter().collect();
             plan.wanted.insert(*service.key(), entry);
         }
     }
@@ -123,11 +129,19 @@ fn is_proven(facts: &Facts<'_>, health: &RealServerHealth) -> bool {
     health.unconfirmed == 0 && facts.checks.is_some_and(|checks| checks.connected)
 }
 
-/// What `checkd` says of a real server, as far as it can still be trusted.
-fn health<'a>(facts: &Facts<'a>, member: &Member) -> Option<&'a RealServerHealth> {
-    let checks = facts.checks?;
-    let age = facts.now.duration_since(checks.heard_at?);
-    if age > SILENCE { None } else { checks.items.get(&member.id) }
+/// What `checkd` says of each member, as far as it can still be trusted.
+fn healths<'a>(facts: &Facts<'a>, pool: &Pool) -> Vec<Option<&'a RealServerHealth>> {
+    let trusted = |checks: &&CheckSection| {
+        checks.heard_at.is_some_and(|heard_at| facts.now.duration_since(heard_at) <= SILENCE)
+    };
+    let mut found = Cursor::new(facts.checks.filter(trusted).map(|checks| &checks.items));
+    let mut healths = vec![None; pool.members.len()];
+    for index in &pool.by_name {
+        if let (Some(member), Some(health)) = (pool.members.get(*index), healths.get_mut(*index)) {
+            *health = found.get(&member.id);
+        }
+    }
+    healths
 }
 
 /// The place of each member, in order, and how many of them only `min_serving` keeps.
@@ -135,10 +149,9 @@ fn places(facts: &Facts<'_>, pool: &Pool) -> (Vec<Place>, usize) {
     let mut places = Vec::with_capacity(pool.members.len());
     let mut fallen = Vec::new();
     let mut serving = 0;
-    for (index, member) in pool.members.iter().enumerate() {
+    for ((index, member), health) in pool.members.iter().enumerate().zip(healths(facts, pool)) {
         let drained = facts.orders.and_then(|orders| orders.drain_of(&member.id, facts.now));
         let drained = drained.map(|drain| drain.since);
-        let health = health(facts, member);
         let proven = health.is_none_or(|health| is_proven(facts, health));
         let place = match (health.map_or(Verdict::Unknown, |health| health.verdict), drained) {
             (Verdict::Up | Verdict::Degraded, None) if !proven => Place::Unproven,

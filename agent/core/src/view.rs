@@ -14,7 +14,7 @@ mod tests;
 use std::net::SocketAddr;
 
 use agent_api::id::verdict;
-use agent_api::{DrainTarget, Event, Name, RealServerId, ServiceAddress, Setting, Verdict};
+use agent_api::{DrainTarget, Event, Name, RealServerId, ServiceAddress, Setting, Traffic, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -160,6 +160,8 @@ pub struct ServiceView {
     pub scheduler: String,
     /// Whether `min_serving` keeps servers in it that are down.
     pub fail_open: bool,
+    /// What passed through it; figures that are 0 are left out.
+    pub traffic: Traffic,
     /// Destinations that are no real server of ours.
     pub unconfigured: Vec<DestinationView>,
 }
@@ -177,6 +179,8 @@ pub struct DestinationView {
     pub active_connections: u32,
     /// Connections the kernel calls inactive; all of UDP.
     pub inactive_connections: u32,
+    /// What passed to it; figures that are 0 are left out.
+    pub traffic: Traffic,
 }
 
 /// One real server.

@@ -350,7 +350,9 @@ impl Daemon {
         let version = self.kernel.version().unwrap_or_default();
         self.kernel_is(KernelTable::Present { version }, now);
         let blueprint = self.reconciler.blueprint();
-        let services = report::services(blueprint, &pass.plan, &pass.after, &self.services, summary);
+        let table = self.reconciler.settled();
+        let services =
+            report::services(blueprint, &pass.plan, (table, &pass.figures), &self.services, summary);
         for (address, service) in &services {
             if self.services.get(address) != Some(service) {
                 self.reporter.set_item(*address, service.clone());

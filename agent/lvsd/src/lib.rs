@@ -11,3 +11,4 @@ pub mod kernel;
 pub mod reconcile;
 mod report;
 mod settings;
+mod stubborn;

@@ -15,6 +15,7 @@ use agent_ipvs::{Edit, ServiceKey, Snapshot, Table};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::kernel::{Kernel, KernelError, Refusal};
+use crate::stubborn::{Stubborn, found};
 
 #[cfg(test)]
 mod tests;
@@ -40,8 +41,8 @@ pub struct Heard<'a> {
 /// What a pass did.
 #[derive(Debug)]
 pub struct Pass {
-    /// The kernel's table with its figures, after the pass.
-    pub after: Snapshot,
+    /// The last reading with its figures. What the pass did after it is not in there: see [`Reconciler::settled`].
+    pub figures: Snapshot,
     /// The plan it followed.
     pub plan: Plan,
     /// The edits that the kernel took.
@@ -62,6 +63,7 @@ pub struct Reconciler {
     settled: Table,
     fail_open: BTreeSet<Name>,
     told: BTreeMap<String, Timestamp>,
+    stubborn: Stubborn,
     /// Services of others where all are claimed, and since when they are known.
     strangers: BTreeMap<ServiceKey, Timestamp>,
     /// Those that were known for long enough.
@@ -79,18 +81,37 @@ impl Reconciler {
     pub fn new(blueprint: Blueprint, ours: BTreeSet<ServiceKey>, fail_open: BTreeSet<Name>) -> Self {
         let (settled, told) = (Table::new(), BTreeMap::new());
         let (strangers, warned) = (BTreeMap::new(), BTreeSet::new());
-        Self { blueprint, ours, settled, fail_open, told, strangers, warned, edits: 0, drift_mended: 0 }
+        let stubborn = Stubborn::default();
+        Self {
+            blueprint,
+            ours,
+            settled,
+            fail_open,
+            told,
+            stubborn,
+            strangers,
+            warned,
+            edits: 0,
+            drift_mended: 0,
+        }
     }
 
     /// Goes on with another configuration. What the former one had and this one has not is removed by the next pass.
     pub fn reconfigure(&mut self, blueprint: Blueprint) {
         self.blueprint = blueprint;
+        self.stubborn.forget();
     }
 
     /// The configuration in force.
     #[must_use]
     pub fn blueprint(&self) -> &Blueprint {
         &self.blueprint
+    }
+
+    /// Our part of the kernel's table as the last pass left it.
+    #[must_use]
+    pub fn settled(&self) -> &Table {
+        &self.settled
     }
 
     /// What a pass would do to `actual`.
@@ -100,7 +121,8 @@ impl Reconciler {
         let (blueprint, ours, warned) = (&self.blueprint, &self.ours, &self.warned);
         let facts = Facts { blueprint, checks, orders, actual, ours, warned, flows_move, now };
         let plan = plan(&facts);
-        let difference = diff(&plan.wanted, actual, &plan.surplus);
+        let mut difference = diff(&plan.wanted, actual, &plan.surplus);
+        self.stubborn.leave_out(&mut difference, actual);
         (plan, difference)
     }
 
@@ -148,12 +170,14 @@ impl Reconciler {
         now: Timestamp,
         interrupted: impl Fn() -> bool,
     ) -> Result<Pass, KernelError> {
-        let warnings = self.meet(&plan, now);
+        let mut warnings = self.meet(&plan, now);
         self.ours.extend(plan.wanted.keys());
         let mut events = self.fail_open_events(&plan, now);
         if difference.is_empty() {
+            self.stubborn.stated(&[]);
             self.settle(actual);
-            return Ok(Pass { after: before, plan, edits: Vec::new(), events, warnings, unfinished: false });
+            let (edits, unfinished) = (Vec::new(), false);
+            return Ok(Pass { figures: before, plan, edits, events, warnings, unfinished });
         }
         let Difference { urgent, bulk } = difference;
         let (mut edits, mut refusals, mut unfinished) = (Vec::new(), Vec::new(), false);
@@ -170,14 +194,34 @@ impl Reconciler {
         }
         let refused: HashSet<&Edit> = refusals.iter().map(|refusal| &refusal.edit).collect();
         edits.retain(|edit| !refused.contains(edit));
-        let mended = drift(&self.settled, &plan.wanted, &edits);
+        let (mut table, mut figures) = (actual, before);
+        let mut vain = HashSet::new();
+        let events_of = |this: &mut Self, vain: &HashSet<Edit>, table: &Table| {
+            let mut mended = drift(&this.settled, &plan.wanted, &edits);
+            mended.retain(|edit| !vain.contains(edit));
+            this.drift_mended += mended.len() as u64;
+            this.drift_event(&mended, table, now)
+        };
+        if refusals.is_empty() && !self.stubborn.repeats(&edits) {
+            events.extend(events_of(self, &vain, &table));
+            // What the kernel has taken it has; the next pass looks.
+            for edit in &edits {
+                let _ = edit.apply_to(&mut table);
+            }
+        } else {
+            figures = kernel.read()?;
+            let after = figures.table();
+            let lines;
+            (vain, lines) = self.stubborn.judge(&edits, &after);
+            warnings.extend(lines);
+            events.extend(events_of(self, &vain, &table));
+            table = after;
+        }
         self.edits += edits.len() as u64;
-        self.drift_mended += mended.len() as u64;
-        events.extend(self.drift_event(&mended, &actual, now));
         events.extend(self.refusal_event(&refusals, now));
-        let after = kernel.read()?;
-        self.settle(after.table());
-        Ok(Pass { after, plan, edits, events, warnings, unfinished })
+        self.stubborn.stated(&edits);
+        self.settle(table);
+        Ok(Pass { figures, plan, edits, events, warnings, unfinished })
     }
 
     /// Remembers our part of the table as the pass leaves it.
@@ -300,14 +344,7 @@ impl Reconciler {
 
 /// An edit in ipvsadm's words, with what it found.
 fn undone(edit: &Edit, actual: &Table) -> String {
-    let found = match edit {
-        Edit::SetService(service) => actual.get(service.key()).map(|entry| Edit::SetService(entry.service)),
-        Edit::SetDestination { service, destination } => {
-            let found = actual.get(service).and_then(|entry| entry.destinations.get(&destination.key));
-            found.map(|found| Edit::SetDestination { service: *service, destination: *found })
-        }
-        _ => None,
-    };
+    let found = found(edit, actual);
     found.map_or_else(|| format!("`{edit}`"), |found| format!("`{edit}` (it was `{found}`)"))
 }
 

@@ -204,6 +204,38 @@ fn destinations(out: &mut Exposition, snapshot: &Snapshot) {
             }
         }
     }
+    type Count = fn(&agent_api::Traffic) -> u64;
+    let counted: [(&'static str, Count, &'static str); 5] = [
+        (
+            "holdfast_destination_connections",
+            |t| t.connections,
+            "Connections that the kernel has sent there.",
+        ),
+        ("holdfast_destination_received_packets", |t| t.packets_in, "Packets from clients."),
+        ("holdfast_destination_received_bytes", |t| t.bytes_in, "Bytes from clients."),
+        (
+            "holdfast_destination_sent_packets",
+            |t| t.packets_out,
+            "Packets to clients; seen with address translation only.",
+        ),
+        (
+            "holdfast_destination_sent_bytes",
+            |t| t.bytes_out,
+            "Bytes to clients; seen with address translation only.",
+        ),
+    ];
+    for (name, value, help) in counted {
+        out.family(name, Kind::Counter, help);
+        for ([pool, server], view) in each(snapshot) {
+            for to in &view.destinations {
+                let (service, address) = (to.service.to_string(), to.address.to_string());
+                out.sample(
+                    &[pool, server, ("service", &service), ("destination", &address)],
+                    value(&to.traffic),
+                );
+            }
+        }
+    }
 }
 
 fn kernel(out: &mut Exposition, snapshot: &Snapshot) {

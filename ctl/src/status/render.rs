@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use agent_api::Verdict;
+use agent_api::{Traffic, Verdict};
 use agent_core::view::{
     DaemonStatus, DaemonView, DrainView, InTable, KernelStatus, Level, OrderView, RealServerView, View,
     VirtualServerView, length,
@@ -100,8 +100,14 @@ fn virtual_server(pool: &VirtualServerView, now: Timestamp, style: &Style, out: 
                 )
             })
             .collect();
-        services
-            .row(vec![Word::plain(&service.service.to_string()), Word::plain(&service.scheduler)], strangers);
+        services.row(
+            vec![
+                Word::plain(&service.service.to_string()),
+                Word::plain(&service.scheduler),
+                Word::plain(&rate(&service.traffic)),
+            ],
+            strangers,
+        );
     }
     out.push_str(&services.text(2, style.width, style.colours));
     let mut servers = Columns::default();
@@ -111,6 +117,20 @@ fn virtual_server(pool: &VirtualServerView, now: Timestamp, style: &Style, out: 
         servers.row(cells(server, now), remarks(server, now));
     }
     out.push_str(&servers.text(2, style.width, style.colours));
+}
+
+/// `480 packets/s, 30 kB/s`; empty where nothing passes.
+fn rate(traffic: &Traffic) -> String {
+    let packets = traffic.packets_in_per_sec;
+    if packets == 0 {
+        return String::new();
+    }
+    let bytes = match traffic.bytes_in_per_sec {
+        bytes @ 0..10_000 => format!("{bytes} B/s"),
+        bytes @ 10_000..10_000_000 => format!("{} kB/s", bytes / 1_000),
+        bytes => format!("{} MB/s", bytes / 1_000_000),
+    };
+    format!("{packets} packets/s, {bytes}")
 }
 
 fn cells(server: &RealServerView, now: Timestamp) -> Vec<Word> {

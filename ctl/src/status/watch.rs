@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
+use agent_api::Traffic;
 use agent_core::view::{Source, View};
 use agent_link::Watcher;
 use anyhow::Context;
@@ -95,6 +96,9 @@ fn still(view: &View) -> View {
         daemon.heard_at = None;
     }
     for pool in &mut view.virtual_servers {
+        for service in &mut pool.services {
+            service.traffic = Traffic::default();
+        }
         for server in &mut pool.real_servers {
             server.latency_us = None;
             if server.last_known.is_some() {
@@ -106,6 +110,7 @@ fn still(view: &View) -> View {
             for to in &mut server.destinations {
                 to.active_connections = 0;
                 to.inactive_connections = 0;
+                to.traffic = Traffic::default();
             }
         }
     }

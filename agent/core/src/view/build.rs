@@ -236,6 +236,7 @@ fn virtual_server(
                 service: *service,
                 scheduler: report.scheduler.clone(),
                 fail_open: report.fail_open,
+                traffic: report.traffic,
                 unconfigured: report
                     .destinations
                     .iter()
@@ -255,6 +256,7 @@ fn destination(service: ServiceAddress, address: SocketAddr, to: &DestinationRep
         weight: to.weight,
         active_connections: to.active_connections,
         inactive_connections: to.inactive_connections,
+        traffic: to.traffic,
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use agent_api::{
     CheckSection, DestinationReport, Drain, DrainTarget, Event, EventKind, KernelTable, LvsSection, NewEvent,
-    RealServerHealth, Reporter, ServiceReport, Setting, State, Verdict,
+    RealServerHealth, Reporter, ServiceReport, Setting, State, Traffic, Verdict,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -49,6 +49,7 @@ fn destination(name: &str, weight: u32) -> DestinationReport {
         weight,
         active_connections: 1,
         inactive_connections: 2,
+        traffic: Traffic { connections: 7, packets_in_per_sec: 500, ..Traffic::default() },
     }
 }
 
@@ -79,6 +80,7 @@ fn healthy() -> State {
                 quorum: 2,
                 fail_open: false,
                 quorum_lost: false,
+                traffic: Traffic::default(),
                 destinations: destinations.clone(),
             },
         );

@@ -15,10 +15,14 @@ struct Model {
     refuse: Option<&'static str>,
     /// The next reading fails.
     broken: bool,
+    /// Of an older kernel: what it does not know of tunnels it ignores.
+    old: bool,
+    reads: usize,
 }
 
 impl Kernel for Model {
     fn read(&mut self) -> Result<Snapshot, KernelError> {
+        self.reads += 1;
         if std::mem::take(&mut self.broken) {
             return Err(KernelError { cause: "ipvs_error", detail: "broken".into(), remedy: "wait".into() });
         }
@@ -46,6 +50,12 @@ impl Kernel for Model {
                 refusals.push(Refusal { edit: *edit, why: format!("`{edit}` was refused") });
             } else {
                 edit.apply_to(&mut self.table).expect("no edit that the kernel would refuse");
+                let destinations = self.table.values_mut().flat_map(|entry| entry.destinations.values_mut());
+                for destination in destinations
+                    .filter(|one| self.old && matches!(one.forwarding, agent_ipvs::Forwarding::Tunnel(_)))
+                {
+                    destination.forwarding = agent_ipvs::Forwarding::Tunnel(agent_ipvs::Encapsulation::Ipip);
+                }
             }
         }
         Ok(refusals)
@@ -331,4 +341,81 @@ fn exclusive_warns_and_waits_before_it_removes() {
     let now = NOW + SignedDuration::from_secs(32);
     assert_eq!(bed.at(now).warnings.len(), 1);
     assert_eq!(bed.at(now + SignedDuration::from_secs(1)).edits, []);
+}
+
+/// A kernel before 5.4 takes a GRE tunnel for plain IP in IP and says nothing.
+#[test]
+fn what_a_kernel_does_not_know_is_left_out_with_a_warning() {
+    let mut bed = Bed::new();
+    bed.kernel.old = true;
+    let text = r#"
+[[virtual_server]]
+name = "resolver"
+address = "10.0.0.1"
+services = ["udp/53"]
+forwarding = "tunnel"
+tunnel = { type = "gre" }
+[virtual_server.check.dns]
+qname = "resolve.test"
+[[virtual_server.real_server]]
+name = "a"
+address = "10.1.0.1"
+weight = 10
+"#;
+    let config = parse(&[Source { path: "t.toml".into(), text: text.into() }]).unwrap();
+    bed.reconciler.reconfigure(Blueprint::of(&config).unwrap());
+    bed.checks = checks(&[("a", Verdict::Up)]);
+    assert_eq!(bed.pass().edits.len(), 2);
+    // It is not as wanted, so it is stated once more and looked at.
+    let second = bed.pass();
+    assert_eq!(
+        (second.edits.len(), second.warnings.len(), kinds(&second)),
+        (1, 1, vec![]),
+        "{:?}",
+        second.warnings
+    );
+    assert!(
+        second.warnings[0].contains("keeps `-e -u 10.0.0.1:53 -r 10.1.0.1:53 -i -w 10 --tun-type ipip`"),
+        "{:?}",
+        second.warnings
+    );
+    for _ in 0..3 {
+        let later = bed.pass();
+        assert_eq!((later.edits.len(), later.warnings.len(), kinds(&later)), (0, 0, vec![]));
+    }
+    // What it does know is still kept up, whoever changes it.
+    let destination = bed.kernel.table.values_mut().next().unwrap().destinations.values_mut().next().unwrap();
+    destination.weight = Weight::new(3).unwrap();
+    assert_eq!(bed.pass().edits.len(), 1);
+    assert_eq!(
+        bed.kernel.table.values().next().unwrap().destinations.values().next().unwrap().weight.get(),
+        10
+    );
+    assert_eq!((bed.pass().edits.len(), bed.kernel.writes), (0, 4));
+}
+
+/// Somebody who changes a thing back again and again is not taken for a kernel that does not know it.
+#[test]
+fn a_stubborn_somebody_is_no_old_kernel() {
+    let mut bed = Bed::new();
+    bed.pass();
+    for _ in 0..5 {
+        let entry = bed.kernel.table.values_mut().next().unwrap();
+        entry.destinations.values_mut().next().unwrap().weight = Weight::new(3).unwrap();
+        let pass = bed.at(NOW + SignedDuration::from_secs(bed.kernel.writes as i64 * 60));
+        assert_eq!(
+            (pass.edits.len(), pass.warnings.len(), kinds(&pass)),
+            (1, 0, vec![EventKind::DriftMended])
+        );
+    }
+}
+
+/// What it costs: one reading for a pass, whatever it does.
+#[test]
+fn a_pass_reads_once() {
+    let mut bed = Bed::new();
+    for expected in 1..4 {
+        bed.pass();
+        assert_eq!(bed.kernel.reads, expected);
+    }
 }

@@ -71,6 +71,11 @@ pub fn add_pool(state: &mut State, name: &str, address: &str, services: &[&str],
                 "weight": 100,
                 "active_connections": (n * 37) % 90,
                 "inactive_connections": (n * 7_901) % 40_000,
+                "traffic": {
+                    "connections": 1_000 * n + 7, "packets_in": 5_000_000_000_u64, "packets_out": 1, "bytes_in": 300_000_000_000_u64,
+                    "bytes_out": 2, "connections_per_sec": 11, "packets_in_per_sec": 480, "packets_out_per_sec": 3,
+                    "bytes_in_per_sec": 31_000, "bytes_out_per_sec": 4,
+                },
             })),
         );
     }

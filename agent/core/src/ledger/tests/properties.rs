@@ -49,6 +49,7 @@ fn lvsd() -> impl Strategy<Value = Input> {
                     weight,
                     active_connections: 0,
                     inactive_connections: 0,
+                    traffic: Default::default(),
                 };
                 (format!("10.0.0.{n}:53").parse().unwrap(), report)
             })
@@ -59,6 +60,7 @@ fn lvsd() -> impl Strategy<Value = Input> {
             quorum: 1,
             quorum_lost: false,
             fail_open: false,
+            traffic: Default::default(),
             destinations,
         };
         (format!("udp/192.0.2.1:{}", 53 + port).parse().unwrap(), report)
