@@ -23,7 +23,7 @@ _dnscheck() {
 
     case "${cmd}" in
         dnscheck)
-            opts="-p -w -c -t -v -h -V --server --servers-file --need-servers --port --source --interface --mark --dscp --qname --qtype --qclass --ask --advise --need --rd --no-rd --cd --ad --mixed-case --edns --bufsize --edns-version --do --nsid --cookie --subnet --padding --expire --expect-rcode --forbid-rcode --expect-answer --match --within --fit --answer-count --ttl --allow-empty --expect-empty --expect-authority --authority-count --expect-additional --additional-count --flags --forbid-flags --expect-nsid --warn --crit --serial --primary --max-lag --grace --expect-expire --rrsig --rrsig-warn --timeout --tries --try-timeout --tcp --udp-and-tcp --count --interval --format --verbose --weight --help --version"
+            opts="-p -w -c -t -v -h -V --server --servers-file --need-servers --port --source --interface --mark --dscp --qname --qtype --qclass --ask --advise --need --rd --no-rd --cd --ad --mixed-case --edns --bufsize --edns-version --do --nsid --cookie --subnet --padding --expire --expect-rcode --forbid-rcode --expect-answer --match --within --fit --answer-count --ttl --allow-empty --expect-empty --expect-authority --authority-count --expect-additional --additional-count --flags --forbid-flags --expect-nsid --warn --crit --serial --primary --max-lag --grace --expect-expire --rrsig --rrsig-warn --trust-anchor --trust-anchor-file --timeout --tries --try-timeout --tcp --udp-and-tcp --count --interval --format --verbose --weight --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -206,6 +206,14 @@ _dnscheck() {
                     return 0
                     ;;
                 --rrsig-warn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trust-anchor)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trust-anchor-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -40,6 +40,8 @@ complete -c dnscheck -l grace -d 'How long a server may take to catch up' -r
 complete -c dnscheck -l expect-expire -d 'Least time to the zone\'s expiry: 1h, 2d' -r
 complete -c dnscheck -l rrsig -d 'Signed, and good for this long still' -r
 complete -c dnscheck -l rrsig-warn -d 'Degraded when good for less than this' -r
+complete -c dnscheck -l trust-anchor -d '"ZONE DS …" or "ZONE DNSKEY …" to validate by' -r
+complete -c dnscheck -l trust-anchor-file -d 'File of such records, as /usr/share/dns/root.key' -r -F
 complete -c dnscheck -s t -l timeout -d 'Limit of all tries: 500ms, 2s [default: 1s]' -r
 complete -c dnscheck -l tries -d 'Queries within that time [default: 2]' -r
 complete -c dnscheck -l try-timeout -d 'Time from try to try [default: equal parts]' -r

@@ -156,6 +156,8 @@ causes! {
     DnsSignatureExpired "dns_signature_expired" Server "A signature in the reply has expired.";
     DnsSignatureExpiring "dns_signature_expiring" Server "A signature in the reply expires soon.";
     DnsSignatureFuture "dns_signature_future" Server "A signature in the reply is not valid yet.";
+    DnsBogus "dns_bogus" Server "The reply, or a key or delegation that it rests on, is not what the trust anchor vouches for.";
+    DnsInsecure "dns_insecure" Server "The trust anchor does not reach the zone: the zone above it says that it is not signed.";
     DnsIdentity "dns_identity" Server "The server is not the one that was expected to answer.";
     DnsZoneExpiring "dns_zone_expiring" Server "The server's copy of the zone expires soon, or it does not say when.";
     DnsSlow "dns_slow" Server "The right answer took longer than it may, or less.";

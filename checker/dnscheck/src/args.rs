@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use checker_core::dns::{
-    Bounds, Class, DnsCheck, Fit, Flags, Need, Pattern, Prefix, Rcode, RecordType, Timeout, Tries, seconds,
+    Bounds, Class, DnsCheck, Fit, Flags, Need, Pattern, Prefix, Rcode, RecordType, Timeout, Tries,
+    TrustAnchor, seconds,
 };
 use checker_probe::Interface;
 use clap::{Args as Group, Parser};
@@ -229,6 +230,12 @@ pub(crate) struct ZoneArgs {
     /// Degraded when good for less than this
     #[arg(long, value_name = "TIME", value_parser = long_span)]
     pub(crate) rrsig_warn: Option<Duration>,
+    /// "ZONE DS …" or "ZONE DNSKEY …" to validate by
+    #[arg(long, value_name = "RECORD")]
+    pub(crate) trust_anchor: Vec<TrustAnchor>,
+    /// File of such records, as /usr/share/dns/root.key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust_anchor_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Group)]

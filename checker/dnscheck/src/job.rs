@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use checker_core::dns::{
     Ask, Class, DnsCheck, Edns, Empty, Expectation, ExpectedAnswer, Fit, Latency, Need, PaddingBlock,
-    Question, Rcode, RcodeSet, RecordType, Records, Signatures, Timeout, Transport, Wanted,
+    Question, Rcode, RcodeSet, RecordType, Records, Signatures, Timeout, Transport, TrustAnchor, Wanted,
 };
 use checker_probe::{Marks, Target, parse_server};
 
-use crate::args::{Args, EdnsArgs, ExpectArgs, OutputArgs, QuestionArgs, ServerArgs};
+use crate::args::{Args, EdnsArgs, ExpectArgs, OutputArgs, QuestionArgs, ServerArgs, ZoneArgs};
 
 /// Servers that one call may probe.
 const SERVERS_MAX: usize = 10_000;
@@ -90,6 +90,7 @@ impl TryFrom<Args> for Job {
         check.timeout = total(&args)?;
         check.transport = if args.course.tcp { Transport::Tcp } else { Transport::Udp };
         check.tcp_too = args.course.udp_and_tcp;
+        let anchors = anchors(&args.zone, check.question.class())?;
         let mut questions = Vec::new();
         for (texts, option, advisory) in
             [(&args.question.ask, "--ask", false), (&args.question.advise, "--advise", true)]
@@ -99,6 +100,9 @@ impl TryFrom<Args> for Job {
                     .map_err(|error| format!("{option}: {error}"))?;
                 let mut check = DnsCheck { question, ..check.clone() };
                 check.expect = Expectation { rcodes, ..Expectation::default() };
+                if check.question.class() == Class::IN {
+                    check.validate(Arc::clone(&anchors));
+                }
                 questions.push(Asked { check: Arc::new(check), advisory });
             }
         }
@@ -113,6 +117,7 @@ impl TryFrom<Args> for Job {
             }
         });
         check.expect = expectation(&args, check.question.record_type())?;
+        check.validate(anchors);
         questions.insert(0, Asked { check: Arc::new(check), advisory: false });
         let needed = questions.iter().filter(|asked| !asked.advisory).count();
         let need = args.question.need.unwrap_or_default();
@@ -176,6 +181,30 @@ fn servers(args: &ServerArgs) -> Result<Vec<Server>, String> {
         1..=SERVERS_MAX => Ok(servers),
         count => Err(format!("--server: {count} servers are too many: at most {SERVERS_MAX}")),
     }
+}
+
+/// What the answers are validated by: what is given, and what the file lists.
+fn anchors(args: &ZoneArgs, class: Class) -> Result<Arc<[TrustAnchor]>, String> {
+    let mut anchors = args.trust_anchor.clone();
+    if let Some(path) = &args.trust_anchor_file {
+        let failed =
+            |error: &dyn std::fmt::Display| format!("--trust-anchor-file: {}{error}", path.display());
+        let text = listed(path).map_err(|error| failed(&format!(": {error}")))?;
+        for (n, line) in text.lines().enumerate() {
+            let record = line.split_once(';').map_or(line, |(record, _)| record).trim();
+            if !record.is_empty() {
+                let anchor = record.parse().map_err(|error| failed(&format!(":{}: {error}", n + 1)))?;
+                anchors.push(anchor);
+            }
+        }
+        if anchors.is_empty() {
+            return Err(failed(&": it has no trust anchor"));
+        }
+    }
+    if !anchors.is_empty() && class != Class::IN {
+        return Err(format!("--trust-anchor: only names of class IN are signed, but --qclass is {class}"));
+    }
+    Ok(anchors.into())
 }
 
 fn listed(path: &Path) -> std::io::Result<String> {
@@ -297,6 +326,7 @@ fn expectation(args: &Args, rtype: RecordType) -> Result<Expectation, String> {
             must_last: whole(must_last),
             should_last: whole(args.zone.rrsig_warn.unwrap_or_default()),
         }),
+        anchors: Arc::default(),
         nsid: given.expect_nsid.clone(),
         expire: args.zone.expect_expire.map(whole),
         latency: Latency { should: given.warn, must: given.crit },

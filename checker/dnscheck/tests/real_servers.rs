@@ -4,39 +4,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod servers;
+
 use std::fs;
-use std::net::{TcpListener, UdpSocket};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// A name server that runs until it is dropped.
-struct Server {
-    child: Child,
-    directory: PathBuf,
-    port: u16,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.directory);
-    }
-}
-
-/// A port that is free for UDP and TCP, no one else's here, and below those that the kernel hands out.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    loop {
-        let own = u16::try_from(std::process::id() % 15_000).unwrap();
-        let port = 12_000 + (own + NEXT.fetch_add(1, Ordering::Relaxed)) % 15_000;
-        if UdpSocket::bind(("127.0.0.1", port)).is_ok() && TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
+use servers::{Server, free_port};
 
 fn zone(serial: u32) -> String {
     format!(
@@ -47,54 +21,6 @@ fn zone(serial: u32) -> String {
     )
 }
 
-impl Server {
-    /// Starts a program with a configuration in which `DIR` and `PORT` are filled in, and waits until it answers.
-    fn start(program: &str, args: &[&str], config: &str, port: u16, address: &str) -> Self {
-        let name = format!("dnscheck-{program}-{address}-{port}-{}", std::process::id());
-        let directory = std::env::temp_dir().join(name);
-        fs::create_dir_all(&directory).unwrap();
-        let fill =
-            |text: &str| text.replace("DIR", directory.to_str().unwrap()).replace("PORT", &port.to_string());
-        fs::write(directory.join("server.conf"), fill(config)).unwrap();
-        fs::write(directory.join("zone"), zone(5)).unwrap();
-        let child = Command::new(program)
-            .args(args.iter().map(|arg| fill(arg)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(directory.join("log")).unwrap())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{program}: {error}"));
-        let server = Self { child, directory, port };
-        let end = Instant::now() + Duration::from_secs(30);
-        while !server.ask_at(address, &["--qname", "resolve.test", "--qtype", "SOA"]).1 {
-            if Instant::now() > end {
-                let log = fs::read_to_string(server.directory.join("log")).unwrap_or_default();
-                panic!("{program} does not answer:\n{log}");
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        server
-    }
-
-    /// What dnscheck says, and whether it passed.
-    fn ask_at(&self, address: &str, more: &[&str]) -> (String, bool) {
-        let port = self.port.to_string();
-        let output = Command::new(env!("CARGO_BIN_EXE_dnscheck"))
-            .args(["--server", address, "--port", &port, "--timeout", "5s"])
-            .args(more)
-            .output()
-            .unwrap();
-        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-        (String::from_utf8(output.stdout).unwrap(), output.status.success())
-    }
-
-    fn expect(&self, passes: bool, said: &str, more: &str) {
-        let words: Vec<&str> = more.split_whitespace().collect();
-        let (line, passed) = self.ask_at("127.0.0.1", &words);
-        assert!(passed == passes && line.contains(said), "{more}: {line}");
-    }
-}
-
 fn bind() -> Server {
     let config = r#"
 options { directory "DIR"; listen-on port PORT { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none;
@@ -103,7 +29,13 @@ controls { };
 zone "resolve.test" { type primary; file "zone"; };
 "#;
     let port = free_port();
-    Server::start("named", &["-g", "-n", "1", "-U", "1", "-c", "DIR/server.conf"], config, port, "127.0.0.1")
+    Server::start(
+        "named",
+        &["-g", "-n", "1", "-U", "1", "-c", "DIR/server.conf"],
+        config,
+        &[("zone", &zone(5))],
+        ("resolve.test", port),
+    )
 }
 
 fn nsd() -> Server {
@@ -111,7 +43,13 @@ fn nsd() -> Server {
                   zonelistfile: \"DIR/zonelist\"\n  xfrdfile: \"\"\n  xfrdir: \"DIR\"\n  server-count: 1\n  nsid: \"ascii_box-1\"\n\
                   remote-control:\n  control-enable: no\nzone:\n  name: resolve.test\n  zonefile: zone\n";
     let port = free_port();
-    Server::start("nsd", &["-d", "-c", "DIR/server.conf"], config, port, "127.0.0.1")
+    Server::start(
+        "nsd",
+        &["-d", "-c", "DIR/server.conf"],
+        config,
+        &[("zone", &zone(5))],
+        ("resolve.test", port),
+    )
 }
 
 fn knot() -> Server {
@@ -126,7 +64,7 @@ fn knot() -> Server {
     let (zones, policy) = tail.split_once("policy:\n").unwrap();
     let config = format!("{head}policy:\n{policy}zone:\n{zones}");
     let port = free_port();
-    Server::start("knotd", &["-c", "DIR/server.conf"], &config, port, "127.0.0.1")
+    Server::start("knotd", &["-c", "DIR/server.conf"], &config, &[("zone", &zone(5))], ("resolve.test", port))
 }
 
 fn unbound() -> Server {
@@ -139,7 +77,13 @@ fn unbound() -> Server {
                   for-downstream: yes\nauth-zone:\n  name: bogus.test\n  zonefile: DIR/zone\n  for-upstream: yes\n  \
                   for-downstream: no\n";
     let port = free_port();
-    Server::start("unbound", &["-d", "-c", "DIR/server.conf"], config, port, "127.0.0.1")
+    Server::start(
+        "unbound",
+        &["-d", "-c", "DIR/server.conf"],
+        config,
+        &[("zone", &zone(5))],
+        ("resolve.test", port),
+    )
 }
 
 /// What every server with the zone does alike.
@@ -230,7 +174,7 @@ zone "resolve.test" { type primary; file "zone"; };
 "#;
     let port = free_port();
     let named = ["-g", "-n", "1", "-U", "1", "-c", "DIR/server.conf"];
-    let primary = Server::start("named", &named, config, port, "127.0.0.1");
+    let primary = Server::start("named", &named, config, &[("zone", &zone(5))], ("resolve.test", port));
     let primary_shown = format!("127.0.0.1#{port}");
     let config = r#"
 options { directory "DIR"; listen-on port PORT { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none;
@@ -240,7 +184,7 @@ zone "resolve.test" { type secondary; primaries port PRIMARY { 127.0.0.1; }; fil
 "#
     .replace("PRIMARY", &port.to_string());
     let port = free_port();
-    let secondary = Server::start("named", &named, &config, port, "127.0.0.1");
+    let secondary = Server::start("named", &named, &config, &[("zone", &zone(5))], ("resolve.test", port));
     let lag = ["--qname", "resolve.test", "--primary", &primary_shown];
     assert!(secondary.ask_at("127.0.0.1", &lag).1);
     assert!(

@@ -9,6 +9,7 @@
 mod address;
 mod cause;
 pub mod clock;
+mod crypto;
 mod descriptors;
 mod exec;
 mod prober;

@@ -14,13 +14,14 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use checker_core::dns::{Circumstances, DnsCheck, Exchange, Input, Outcome, Transport};
+use checker_core::dns::{After, Circumstances, DnsCheck, Exchange, Input, Outcome, Transport, Validation};
 use checker_core::{Cause, Time};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::clock;
+use crate::crypto::Ring;
 use crate::random::Random;
 use crate::socket::{self, Target};
 use probe::{Kind, Probe, TURN_MASK, event_parts};
@@ -290,12 +291,15 @@ impl Prober {
         });
         let started = clock::now();
         let circumstances = Circumstances { key, epoch: clock::epoch(), server: target.server().ip() };
-        let exchange = Exchange::new(&check, circumstances, self.settings.keep_replies, started);
+        let validation = Validation::new(&check, circumstances, started);
+        let keep = self.settings.keep_replies || validation.is_some();
+        let exchange = Exchange::new(&check, circumstances, keep, started);
         self.reserved += usize::from(check.tries.get());
         self.stats.started += 1;
         if let Some(slot) = self.slots.get_mut(place as usize) {
             slot.turn = slot.turn.wrapping_add(1);
-            slot.probe = Some(Probe { token, started, check, target, exchange, sockets: Vec::new() });
+            let sockets = Vec::new();
+            slot.probe = Some(Probe { token, started, check, target, exchange, validation, sockets });
         }
         self.drive(place, started);
         self.arm(place);
@@ -343,23 +347,59 @@ impl Prober {
 
     /// Does what a probe wants done, and clears it away when it is over.
     fn drive(&mut self, place: u32, now: Time) {
-        let Some(slot) = self.slots.get_mut(place as usize) else { return };
-        let Some(probe) = slot.probe.as_mut() else { return };
-        while let Some(action) = probe.exchange.poll_action() {
-            if let Err((attempt, cause)) = probe.act(action, &self.epoll, place, slot.turn) {
-                probe.exchange.handle(&probe.check, Input::Failed { attempt, cause }, now);
-            }
-        }
-        if probe.exchange.is_over()
-            && let Some(probe) = slot.probe.take()
+        while let Some(slot) = self.slots.get_mut(place as usize)
+            && let Some(probe) = slot.probe.as_mut()
         {
-            self.free.push(place);
-            self.reserved -= usize::from(probe.check.tries.get());
-            let Probe { token, started, exchange, .. } = probe;
-            if let Some(outcome) = exchange.into_outcome() {
-                self.finished.push_back(Finished { token, started, outcome });
+            while let Some(action) = probe.exchange.poll_action() {
+                if let Err((attempt, cause)) = probe.act(action, &self.epoll, place, slot.turn) {
+                    probe.exchange.handle(&probe.check, Input::Failed { attempt, cause }, now);
+                }
+            }
+            if probe.exchange.is_over()
+                && let Some(probe) = slot.probe.take()
+            {
+                self.over(place, probe, now);
+            } else {
+                return;
             }
         }
+    }
+
+    /// Takes the outcome of a probe's exchange; a validating one goes on with another.
+    fn over(&mut self, place: u32, probe: Probe, now: Time) {
+        let Probe { token, started, check, target, exchange, validation, .. } = probe;
+        let tries = usize::from(check.tries.get());
+        let Some(mut outcome) = exchange.into_outcome() else { return };
+        if let Some(mut validation) = validation {
+            let key = self.random.next();
+            if key.is_err() {
+                let cause = Cause::NoSocket;
+                let detail = "the kernel gives no random numbers".to_owned();
+                outcome = Outcome { verdict: cause.blame().verdict(), cause: Some(cause), detail, ..outcome };
+            }
+            match validation.handle(outcome, &Ring, now) {
+                After::Ask(check) => {
+                    let key = key.unwrap_or_default();
+                    let circumstances = Circumstances { key, epoch: 0, server: target.server().ip() };
+                    let exchange = Exchange::new(&check, circumstances, true, now);
+                    if let Some(slot) = self.slots.get_mut(place as usize) {
+                        // What still comes for the sockets before is not meant for these.
+                        slot.turn = slot.turn.wrapping_add(1);
+                        let (validation, sockets) = (Some(validation), Vec::new());
+                        slot.probe =
+                            Some(Probe { token, started, check, target, exchange, validation, sockets });
+                    }
+                    return self.arm(place);
+                }
+                After::Over(whole) => outcome = whole,
+            }
+            if !self.settings.keep_replies {
+                outcome.reply = None;
+            }
+        }
+        self.free.push(place);
+        self.reserved -= tries;
+        self.finished.push_back(Finished { token, started, outcome });
     }
 
     /// Something happened on a socket.

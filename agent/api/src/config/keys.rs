@@ -185,6 +185,7 @@ pub(super) const DNS: Kind = Kind {
         "min_serial",
         "signatures_last",
         "signatures_warn",
+        "trust_anchor",
         "expect_nsid",
         "zone_expiry",
         "latency_warn",

@@ -4,11 +4,13 @@
 //! latency. Everything not asked for is left open. It never looks at a reply: that is judging.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::ExpectedAnswer;
 use super::ask::Flags;
 use super::bounds::Bounds;
+use super::dnssec::TrustAnchor;
 use super::kind::{Rcode, RcodeSet};
 use super::pattern::Pattern;
 use super::prefix::Prefix;
@@ -37,6 +39,8 @@ pub struct Expectation {
     pub serial: Option<u32>,
     /// What signatures must be like.
     pub signatures: Option<Signatures>,
+    /// What must vouch for the answer, or for the proof that there is none. When empty, nothing is validated.
+    pub anchors: Arc<[TrustAnchor]>,
     /// What the server must call itself, by NSID.
     pub nsid: Option<Pattern>,
     /// How long the zone must still be good, by EDNS EXPIRE, in seconds.
@@ -58,6 +62,7 @@ impl Default for Expectation {
             additional: Records::default(),
             serial: None,
             signatures: None,
+            anchors: Arc::default(),
             nsid: None,
             expire: None,
             latency: Latency::default(),

@@ -21,6 +21,7 @@ use super::wire::Malformed;
 use crate::verdict::{Cause, Verdict};
 
 pub use shown::{details, summary};
+pub(super) use zone::{ending, span};
 
 /// Why a message is not the reply to our query. It is ignored: anyone may send it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

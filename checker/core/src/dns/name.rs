@@ -107,6 +107,54 @@ impl Name {
             (length > 0).then_some(label)
         })
     }
+
+    /// How many labels it has, without the root's.
+    #[must_use]
+    pub fn label_count(&self) -> usize {
+        self.labels().count()
+    }
+
+    /// The name of the last `count` labels; the whole name when it has no more.
+    #[must_use]
+    pub fn last_labels(&self, count: usize) -> Self {
+        let surplus = self.label_count().saturating_sub(count);
+        let cut = self.labels().take(surplus).map(|label| 1 + label.len()).sum();
+        Self { wire: self.wire.get(cut..).unwrap_or(&[0]).into() }
+    }
+
+    /// Whether it is `other` or a name below it.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        let count = other.label_count();
+        self.label_count() >= count && self.last_labels(count) == *other
+    }
+
+    /// How many labels it and `other` have in common, from the root.
+    #[must_use]
+    pub fn common_labels(&self, other: &Self) -> usize {
+        let (mine, theirs): (Vec<_>, Vec<_>) = (self.labels().collect(), other.labels().collect());
+        let pairs = mine.iter().rev().zip(theirs.iter().rev());
+        pairs.take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count()
+    }
+
+    /// This name with `label` before it; `None` when that is too long for a name or for a label.
+    #[must_use]
+    pub fn with_label(&self, label: &[u8]) -> Option<Self> {
+        let length = u8::try_from(label.len()).ok().filter(|length| usize::from(*length) <= LABEL_MAX)?;
+        let wire = [&[length], label, &*self.wire].concat();
+        (length > 0 && wire.len() <= NAME_MAX).then(|| Self { wire: wire.into() })
+    }
+
+    /// The order of names in a signed zone, RFC 4034 section 6.1.
+    #[must_use]
+    pub fn canonical_cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let folded = |name: &Self| {
+            let mut labels: Vec<_> = name.labels().map(<[u8]>::to_ascii_lowercase).collect();
+            labels.reverse();
+            labels
+        };
+        folded(self).cmp(&folded(other))
+    }
 }
 
 impl PartialEq for Name {

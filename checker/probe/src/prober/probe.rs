@@ -5,7 +5,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use checker_core::dns::{Action, DnsCheck, Exchange, Transport};
+use checker_core::dns::{Action, DnsCheck, Exchange, Transport, Validation};
 use checker_core::{Cause, Time};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
@@ -20,6 +20,8 @@ pub(super) struct Probe {
     pub(super) check: Arc<DnsCheck>,
     pub(super) target: Target,
     pub(super) exchange: Exchange,
+    /// What goes on once the exchange is over, if the answer is to be validated.
+    pub(super) validation: Option<Box<Validation>>,
     /// The socket of each attempt.
     pub(super) sockets: Vec<Option<Conn>>,
 }

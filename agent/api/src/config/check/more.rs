@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use checker_core::dns::{
-    Bounds, DnsCheck, Edns, Empty, ExpectedAnswer, Fit, Flags, PaddingBlock, Pattern, Prefix, Rcode,
-    RcodeSet, Records, Signatures, Timeout, Wanted,
+    Bounds, Class, DnsCheck, Edns, Empty, ExpectedAnswer, Fit, Flags, PaddingBlock, Pattern, Prefix, Rcode,
+    RcodeSet, Records, Signatures, Timeout, TrustAnchor, Wanted,
 };
 
 use super::super::book::{Book, Place};
@@ -77,6 +77,9 @@ more! {
     min_serial: u32 = |book, table, key| table.number(book, key, 0..=u32::MAX);
     signatures_last: Duration = |book, table, key| table.duration(book, key, Duration::ZERO..=MONTH, "1d");
     signatures_warn: Duration = |book, table, key| table.duration(book, key, Duration::ZERO..=MONTH, "3d");
+    trust_anchor: Vec<TrustAnchor> = |book, table, key| {
+        words(book, table, key, "trust_anchor = [\"example.test DS 12345 13 2 …\"]")
+    };
     expect_nsid: Pattern = |book, table, key| word(book, table, key, "expect_nsid = \"^ns1$\"");
     zone_expiry: Duration = |book, table, key| table.duration(book, key, Duration::from_secs(1)..=MONTH, "1d");
     latency_warn: Duration = |book, table, key| table.duration(book, key, SERVER_MILLISECOND..=Timeout::MAX, "50ms");
@@ -201,6 +204,17 @@ impl More {
                 should_last: seconds(warn.unwrap_or_default()),
             }),
         };
+        if let Given::Good(anchors, at) = self.trust_anchor {
+            if dns.question.class() != Class::IN {
+                return noted(
+                    book,
+                    at,
+                    "trust_anchor: only names of class IN are signed; remove it or qclass",
+                );
+            }
+            dns.validate(anchors.into());
+        }
+        let expect = &mut dns.expect;
         expect.nsid = self.expect_nsid.good();
         expect.expire = self.zone_expiry.good().map(seconds);
         let at_most = |max| Bounds { min: None, max: Some(max), inverted: false };

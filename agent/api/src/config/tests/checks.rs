@@ -15,7 +15,8 @@ fn every_key_of_a_check_is_read_and_overlaid() {
          forbid_rcode = \"SERVFAIL\"\nexpect_match = \"^192\"\nexpect_network = [\"192.0.2.0/24\"]\nexpect_fit = \"all\"\n\
          answer_count = \"1..2\"\nanswer_ttl = \"5..\"\nexpect_authority = \"NS ns1.test\"\n\
          expect_additional = \"A 192.0.2.1\"\nexpect_flags = [\"aa\", \"ra\"]\nforbid_flags = \"tc\"\n\
-         min_serial = 4294967295\nsignatures_last = \"1d\"\nsignatures_warn = \"3d\"\nexpect_nsid = \"ns1\"\n\
+         min_serial = 4294967295\nsignatures_last = \"1d\"\nsignatures_warn = \"3d\"\n\
+         trust_anchor = \"test DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\"\nexpect_nsid = \"ns1\"\n\
          zone_expiry = \"1h\"\nlatency_warn = \"10ms\"\nlatency_max = \"20ms\"\ntry_timeout = \"100ms\"\n\
          transport = \"udp+tcp\"\n";
     let text = pool("", check, "[virtual_server.real_server.check.dns]\nexpect_fit = \"exact\"");
@@ -27,6 +28,7 @@ fn every_key_of_a_check_is_read_and_overlaid() {
     let Edns { size, dnssec_ok, nsid, expire, cookie, subnet, padding, .. } = ask.edns.clone().unwrap();
     assert!(dnssec_ok && nsid && expire && cookie && subnet.is_some() && padding.is_some() && size == 4096);
     let expect = &dns.expect;
+    assert_eq!(expect.anchors.iter().map(|anchor| anchor.zone().to_string()).collect::<Vec<_>>(), ["test"]);
     assert!(!expect.admits(Rcode::SERVFAIL));
     assert_eq!((expect.answer.wanted.len(), expect.answer.fit), (2, Fit::Exact));
     assert!(expect.answer.count.is_some() && expect.answer.ttl.is_some());
@@ -50,6 +52,11 @@ fn every_key_of_a_check_is_read_and_overlaid() {
         ),
         ("answer_count = \"4..2\"", "answer_count: \"4..2\" is no range"),
         ("expect_authority = \"ns1.test\"", "expect_authority: \"ns1.test\" is no record"),
+        ("trust_anchor = \"test DS 1 2\"", "trust_anchor: the data of the trust anchor: it ends where"),
+        (
+            "qclass = \"CH\"\ntrust_anchor = \"test DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\"",
+            "only names of class IN are signed",
+        ),
         ("expect_flags = \"qr\"", "expect_flags: \"qr\" is no flag"),
         ("latency_warn = \"2s\"\nlatency_max = \"1s\"", "latency_warn is not below latency_max"),
         ("expect_empty = \"passes\"\nexpect_match = \"x\"", "expect_empty does not go with expected answers"),

@@ -37,6 +37,7 @@ const NO_DEFAULTS: &[&str] = &[
     "min_serial",
     "signatures_last",
     "signatures_warn",
+    "trust_anchor",
     "zone_expiry",
     "expect_nsid",
     "latency_warn",

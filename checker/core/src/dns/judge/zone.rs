@@ -1,7 +1,7 @@
 //! Judging what a reply says of the zone and the server: serial, signatures, identity, expiry.
 //!
 //! Owns the comparison of serials and times, by the arithmetic of RFC 1982. Signatures are looked at, not verified: that
-//! takes keys. It never reads a clock.
+//! takes keys and is `dnssec`'s. It never reads a clock.
 
 use super::{Judgement, Malformed, Question, Reply};
 use crate::dns::expect::{Expectation, Signatures};
@@ -127,24 +127,27 @@ fn signatures(
         let detail = format!("the signature over {ends} expired {} ago", span(-left));
         return failed(Cause::DnsSignatureExpired, detail);
     }
+    Ok(ending(rule, left, &ends.to_string()))
+}
+
+/// Judges how many seconds the signature over `what` is still good.
+pub(in crate::dns) fn ending(rule: Signatures, left: i64, what: &str) -> Option<Judgement> {
     let soon = |least: u32| {
         format!(
-            "the signature over {ends} expires in {}, expected {} or more",
+            "the signature over {what} expires in {}, expected {} or more",
             span(left),
             span(i64::from(least))
         )
     };
     if left < i64::from(rule.must_last) {
-        return failed(Cause::DnsSignatureExpiring, soon(rule.must_last));
+        return Some(Judgement::failed(Cause::DnsSignatureExpiring, soon(rule.must_last)));
     }
-    if left < i64::from(rule.should_last) {
-        return Ok(Some(Judgement::degraded(Cause::DnsSignatureExpiring, soon(rule.should_last))));
-    }
-    Ok(None)
+    (left < i64::from(rule.should_last))
+        .then(|| Judgement::degraded(Cause::DnsSignatureExpiring, soon(rule.should_last)))
 }
 
 /// Seconds in words.
-fn span(seconds: i64) -> String {
+pub(in crate::dns) fn span(seconds: i64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
         120..7_200 => format!("{} min", seconds / 60),

@@ -87,3 +87,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn names_have_an_order_and_relations() {
+    let name = |text: &str| text.parse::<Name>().unwrap();
+    // RFC 4034 section 6.1.
+    let sorted = [
+        "example",
+        "a.example",
+        "yljkjljk.a.example",
+        "Z.a.example",
+        "zABC.a.EXAMPLE",
+        "z.example",
+        "\\001.z.example",
+        "*.z.example",
+        "\\200.z.example",
+    ];
+    for pair in sorted.windows(2) {
+        assert_eq!(name(pair[0]).canonical_cmp(&name(pair[1])), std::cmp::Ordering::Less, "{pair:?}");
+    }
+    assert_eq!(name("A.test").canonical_cmp(&name("a.TEST")), std::cmp::Ordering::Equal);
+    assert!(name("a.test").is_within(&name("Test")) && name("test").is_within(&name("test")));
+    assert!(name("test").is_within(&Name::root()) && !name("test").is_within(&name("a.test")));
+    assert!(!name("xtest").is_within(&name("test")) && !Name::root().is_within(&name("test")));
+    assert_eq!(name("a.b.c").last_labels(2), name("b.c"));
+    assert_eq!((name("a.b").last_labels(9), name("a.b").last_labels(0)), (name("a.b"), Name::root()));
+    assert_eq!(name("a.b.c").common_labels(&name("x.B.C")), 2);
+    assert_eq!(name("b.c").with_label(b"*"), Some(name("*.b.c")));
+    assert_eq!((name("b").with_label(b""), name("b").with_label(&[b'a'; 64])), (None, None));
+}
