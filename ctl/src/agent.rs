@@ -86,9 +86,11 @@ pub fn state_from_file(path: &Path, boot_id: Option<&str>) -> Result<State, Stat
     if boot_id.is_some_and(|id| id != state.boot_id) {
         state.checkd = CheckSection::default();
         state.lvsd = LvsSection::default();
+        state.vipd = agent_api::RouterSection::default();
     }
     // Nobody is connected to a file.
     state.checkd.connected = false;
     state.lvsd.connected = false;
+    state.vipd.connected = false;
     Ok(state)
 }

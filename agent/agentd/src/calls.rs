@@ -3,11 +3,13 @@
 //! Owns the way from a message to a reply. A call that makes no sense gets an error and changes nothing; a message that is no
 //! call ends the connection. It reads and writes no file.
 
+mod handovers;
 mod orders;
 
 use agent_api::State;
 use agent_api::wire::{
-    AgentError, DESCRIPTION, DRAIN, GET_STATE, INTERFACE, REPORT, Report, ReportReply, UNDRAIN, WATCH, Watch,
+    AgentError, DESCRIPTION, DRAIN, END_HANDOVER, GET_STATE, HANDOVER, INTERFACE, REPORT, Report,
+    ReportReply, UNDRAIN, WATCH, Watch,
 };
 use agent_core::ledger::Role;
 use agent_link::message::{Call, GET_INFO, GET_INTERFACE_DESCRIPTION, Reply, SERVICE, ServiceError};
@@ -124,33 +126,40 @@ async fn dispatch(connection: &mut Connection, call: &Call<'_>, oneway: bool) ->
             done(connection, oneway, &reply).await
         }
         DRAIN => {
-            if !connection.hub.people.may_order(connection.uid) {
-                return Err(connection
-                    .hub
-                    .people
-                    .no_order(connection.uid, "drain a real server")
-                    .await
-                    .into());
-            }
+            may_order(connection, "drain a real server").await?;
             let known = ["virtual_server", "real_server", "why", "for_seconds", "on_behalf_of"];
             let reply = orders::drain(connection, parameters(call, Some(&known))?).await?;
             done(connection, oneway, &reply).await
         }
         UNDRAIN => {
-            if !connection.hub.people.may_order(connection.uid) {
-                return Err(connection
-                    .hub
-                    .people
-                    .no_order(connection.uid, "undrain a real server")
-                    .await
-                    .into());
-            }
+            may_order(connection, "undrain a real server").await?;
             let known = ["virtual_server", "real_server", "on_behalf_of"];
             let reply = orders::undrain(connection, parameters(call, Some(&known))?).await?;
             done(connection, oneway, &reply).await
         }
+        HANDOVER => {
+            may_order(connection, "hand a virtual router over").await?;
+            let known = ["virtual_router", "what", "why", "for_seconds", "on_behalf_of"];
+            let reply = handovers::order(connection, parameters(call, Some(&known))?).await?;
+            done(connection, oneway, &reply).await
+        }
+        END_HANDOVER => {
+            may_order(connection, "end an order to a virtual router").await?;
+            let known = ["virtual_router", "on_behalf_of"];
+            let reply = handovers::end_order(connection, parameters(call, Some(&known))?).await?;
+            done(connection, oneway, &reply).await
+        }
         _ => Err(not_found(method).into()),
     }
+}
+
+/// Refuses an order of someone who may give none.
+async fn may_order(connection: &Connection, action: &str) -> Result<(), Failure> {
+    let people = &connection.hub.people;
+    if people.may_order(connection.uid) {
+        return Ok(());
+    }
+    Err(people.no_order(connection.uid, action).await.into())
 }
 
 /// Sends the reply, if one is wanted.

@@ -55,7 +55,10 @@ impl Budget {
 pub fn size_of(ledger: &Ledger) -> usize {
     let state = ledger.state();
     let destinations: usize = state.lvsd.items.values().map(|service| service.destinations.len()).sum();
-    (state.checkd.items.len() + state.lvsd.items.len()) * 400 + destinations * 150 + state.events.len() * 400
+    (state.checkd.items.len() + state.lvsd.items.len()) * 400
+        + state.vipd.items.len() * 4_000
+        + destinations * 150
+        + state.events.len() * 400
 }
 
 /// Sends all of `bytes`.

@@ -16,6 +16,9 @@ pub const CHECK_USER: &str = "holdfast-check";
 /// The user that `lvsd` runs as.
 pub const LVS_USER: &str = "holdfast-lvs";
 
+/// The user that `vipd` runs as.
+pub const VIP_USER: &str = "holdfast-vip";
+
 /// How long the system's user database may take to name somebody.
 const NAMING: Duration = Duration::from_secs(2);
 /// How many names are remembered.
@@ -27,6 +30,7 @@ pub struct People {
     own: u32,
     checkd: Option<u32>,
     lvsd: Option<u32>,
+    vipd: Option<u32>,
     names: RefCell<BTreeMap<u32, String>>,
 }
 
@@ -40,12 +44,12 @@ impl People {
                 None
             }
         };
-        Self::new(geteuid().as_raw(), uid_of(CHECK_USER), uid_of(LVS_USER))
+        Self::new(geteuid().as_raw(), uid_of(CHECK_USER), uid_of(LVS_USER), uid_of(VIP_USER))
     }
 
-    fn new(own: u32, checkd: Option<u32>, lvsd: Option<u32>) -> Self {
+    fn new(own: u32, checkd: Option<u32>, lvsd: Option<u32>, vipd: Option<u32>) -> Self {
         let names = RefCell::new(BTreeMap::from([(0, "root".to_owned())]));
-        Self { own, checkd, lvsd, names }
+        Self { own, checkd, lvsd, vipd, names }
     }
 
     /// Whether `uid` may give orders.
@@ -55,16 +59,21 @@ impl People {
 
     /// Whether `uid` may report the section of `role`.
     pub fn may_report(&self, uid: u32, role: Role) -> bool {
-        let user = match role {
-            Role::Checkd => self.checkd,
-            Role::Lvsd => self.lvsd,
-        };
-        self.may_order(uid) || user == Some(uid)
+        self.may_order(uid) || self.user_of(role).1 == Some(uid)
+    }
+
+    /// The user a daemon runs as: its name, and its number where there is one.
+    fn user_of(&self, role: Role) -> (&'static str, Option<u32>) {
+        match role {
+            Role::Checkd => (CHECK_USER, self.checkd),
+            Role::Lvsd => (LVS_USER, self.lvsd),
+            Role::Vipd => (VIP_USER, self.vipd),
+        }
     }
 
     /// Whether `uid` is one of ours: it has places of its own, which readers can't take.
     pub fn is_ours(&self, uid: u32) -> bool {
-        self.may_report(uid, Role::Checkd) || self.may_report(uid, Role::Lvsd)
+        [Role::Checkd, Role::Lvsd, Role::Vipd].into_iter().any(|role| self.may_report(uid, role))
     }
 
     /// The refusal of an order.
@@ -75,18 +84,10 @@ impl People {
 
     /// The refusal of a report.
     pub async fn no_report(&self, uid: u32, role: Role) -> AgentError {
-        let user = match role {
-            Role::Checkd => CHECK_USER,
-            Role::Lvsd => LVS_USER,
-        };
-        let remedy = match role {
-            Role::Checkd if self.checkd.is_none() => {
-                format!("only user {user} and root may, and there is no such user here")
-            }
-            Role::Lvsd if self.lvsd.is_none() => {
-                format!("only user {user} and root may, and there is no such user here")
-            }
-            _ => format!("only user {user} and root may"),
+        let (user, uid_of_user) = self.user_of(role);
+        let remedy = match uid_of_user {
+            None => format!("only user {user} and root may, and there is no such user here"),
+            Some(_) => format!("only user {user} and root may"),
         };
         let action = format!("report as {}", role.as_str());
         AgentError::PermissionDenied { user: self.name(uid).await, action, remedy }
@@ -115,21 +116,21 @@ mod tests {
 
     #[test]
     fn each_user_has_its_part() {
-        let people = People::new(990, Some(991), Some(992));
-        //        uid, orders, checkd, lvsd, ours
-        for (uid, orders, checkd, lvsd) in [
-            (0, true, true, true),
-            (990, true, true, true),
-            (991, false, true, false),
-            (992, false, false, true),
-            (1000, false, false, false),
+        let people = People::new(990, Some(991), Some(992), Some(993));
+        for (uid, orders, reports) in [
+            (0, true, [true; 3]),
+            (990, true, [true; 3]),
+            (991, false, [true, false, false]),
+            (992, false, [false, true, false]),
+            (993, false, [false, false, true]),
+            (1000, false, [false; 3]),
         ] {
             assert_eq!(people.may_order(uid), orders, "{uid}");
-            assert_eq!(people.may_report(uid, Role::Checkd), checkd, "{uid}");
-            assert_eq!(people.may_report(uid, Role::Lvsd), lvsd, "{uid}");
-            assert_eq!(people.is_ours(uid), checkd || lvsd, "{uid}");
+            let may = [Role::Checkd, Role::Lvsd, Role::Vipd].map(|role| people.may_report(uid, role));
+            assert_eq!(may, reports, "{uid}");
+            assert_eq!(people.is_ours(uid), reports.contains(&true), "{uid}");
         }
-        let alone = People::new(1000, None, None);
+        let alone = People::new(1000, None, None, None);
         assert!(alone.may_order(1000) && alone.may_report(1000, Role::Lvsd) && !alone.is_ours(1001));
     }
 }

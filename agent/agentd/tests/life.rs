@@ -126,6 +126,7 @@ fn reporters(place: &Place) -> (Reporter<Checkd>, Reporter<Lvsd>) {
         virtual_server: None,
         real_server: None,
         cause: None,
+        virtual_router: None,
         text: "mended".into(),
     });
     (checkd, lvsd)

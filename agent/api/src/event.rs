@@ -52,6 +52,34 @@ pub enum EventKind {
     DrainOrdered,
     /// A drain ended: by the operator or because its time was over.
     DrainEnded,
+    /// A virtual router of this machine became Active: the addresses are here now.
+    RouterBecameActive,
+    /// A virtual router of this machine became Backup.
+    RouterBecameBackup,
+    /// A virtual router of this machine can't take part.
+    RouterFaulted,
+    /// The priority of a virtual router changed by what it tracks.
+    RouterPriorityChanged,
+    /// Another router says that it is Active, though it should yield to this one.
+    SplitBrainSeen,
+    /// Another router is set differently.
+    RouterDiscrepancySeen,
+    /// Another machine says that it has a virtual address of this one.
+    DuplicateAddressSeen,
+    /// Somebody removed a virtual address; it was put back.
+    AddressPutBack,
+    /// `vipd` did not run for so long that it listens again before it speaks.
+    RouterStalled,
+    /// A watched director answers no more.
+    DirectorFellSilent,
+    /// A watched director answers again.
+    DirectorReturned,
+    /// The standby is cut off itself: neither the director nor a sentinel answers.
+    StandbyCutOff,
+    /// An operator wants a virtual router here or elsewhere.
+    HandoverOrdered,
+    /// Such an order ended: by the operator or because its time was over.
+    HandoverEnded,
     /// A daemon has not been heard for longer than its facts may be trusted.
     ReporterFellSilent,
     /// A daemon that had fallen silent reports again.
@@ -86,6 +114,20 @@ impl EventKind {
             Self::EditRefused => "edit_refused",
             Self::DrainOrdered => "drain_ordered",
             Self::DrainEnded => "drain_ended",
+            Self::RouterBecameActive => "router_became_active",
+            Self::RouterBecameBackup => "router_became_backup",
+            Self::RouterFaulted => "router_faulted",
+            Self::RouterPriorityChanged => "router_priority_changed",
+            Self::SplitBrainSeen => "split_brain_seen",
+            Self::RouterDiscrepancySeen => "router_discrepancy_seen",
+            Self::DuplicateAddressSeen => "duplicate_address_seen",
+            Self::AddressPutBack => "address_put_back",
+            Self::RouterStalled => "router_stalled",
+            Self::DirectorFellSilent => "director_fell_silent",
+            Self::DirectorReturned => "director_returned",
+            Self::StandbyCutOff => "standby_cut_off",
+            Self::HandoverOrdered => "handover_ordered",
+            Self::HandoverEnded => "handover_ended",
             Self::ReporterFellSilent => "reporter_fell_silent",
             Self::ReporterReturned => "reporter_returned",
             Self::Other => "other",
@@ -106,6 +148,9 @@ pub struct NewEvent {
     /// The real server concerned, if one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub real_server: Option<Name>,
+    /// The virtual router concerned, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub virtual_router: Option<Name>,
     /// The cause code, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<CauseCode>,

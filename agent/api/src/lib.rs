@@ -11,6 +11,7 @@ pub mod config;
 pub mod event;
 pub mod id;
 pub mod order;
+pub mod router;
 pub mod section;
 pub mod state;
 mod traffic;
@@ -20,7 +21,11 @@ pub use basis::{Basis, ProbeRun};
 pub use checker_core::Verdict;
 pub use event::{Event, EventKind, NewEvent};
 pub use id::{AddressFamily, CauseCode, Name, NameError, Protocol, RealServerId, ServiceAddress};
-pub use order::{Drain, DrainTarget, Orders};
+pub use order::{Drain, DrainTarget, Handover, HandoverKind, Orders};
+pub use router::{
+    HeardRouter, PriorityPart, RouterDiscrepancy, RouterKind, RouterReport, RouterSection, RouterSender,
+    RouterState, RouterTransition, RouterUpdate, VipHead,
+};
 pub use section::{
     CheckHead, CheckReport, CheckSection, CheckUpdate, DestinationReport, KernelTable, LvsHead, LvsSection,
     LvsUpdate, RealServerHealth, Reporter, Section, SectionUpdate, ServiceReport, Setting,

@@ -62,15 +62,78 @@ impl Drain {
     }
 }
 
-/// All orders in force. At most one drain per target.
+/// What an operator wants of a virtual router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HandoverKind {
+    /// This machine shall have the addresses.
+    Takeover,
+    /// Another machine shall have them; this one keeps them until one takes them.
+    Yield,
+}
+
+impl HandoverKind {
+    /// The word in JSON, which is the command's too.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Takeover => "takeover",
+            Self::Yield => "yield",
+        }
+    }
+}
+
+impl std::fmt::Display for HandoverKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// An order to a virtual router of this machine. `vipd` reads it as a fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handover {
+    /// The virtual router.
+    pub virtual_router: Name,
+    /// What it shall do.
+    pub what: HandoverKind,
+    /// Who gave the order: as in a [`Drain`].
+    pub who: String,
+    /// Why, in the operator's words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+    /// When it was given.
+    pub since: Timestamp,
+    /// When it ends by itself; never when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+impl Handover {
+    /// Whether the order is in force at `now`.
+    #[must_use]
+    pub fn in_force(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
+
+/// All orders in force. At most one drain per target, one handover per virtual router.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orders {
     /// The drains.
     #[serde(default)]
     pub drains: Vec<Drain>,
+    /// The orders to virtual routers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handovers: Vec<Handover>,
 }
 
 impl Orders {
+    /// The order that the virtual router is under at `now`.
+    #[must_use]
+    pub fn handover_of(&self, router: &Name, now: Timestamp) -> Option<&Handover> {
+        self.handovers.iter().find(|order| order.virtual_router == *router && order.in_force(now))
+    }
+
     /// The drain that applies to `id` at `now`; of several, the one that lasts longest.
     #[must_use]
     pub fn drain_of(&self, id: &RealServerId, now: Timestamp) -> Option<&Drain> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::order::Orders;
+use crate::router::{RouterSection, RouterUpdate};
 use crate::section::{CheckSection, CheckUpdate, LvsSection, LvsUpdate};
 
 /// Version of the document's schema. A reader refuses a newer one.
@@ -38,6 +39,9 @@ pub struct State {
     /// What `lvsd` did.
     #[serde(default)]
     pub lvsd: LvsSection,
+    /// What `vipd` holds.
+    #[serde(default)]
+    pub vipd: RouterSection,
     /// How far each reporter's own events were taken.
     #[serde(default)]
     pub sequences: Sequences,
@@ -61,6 +65,7 @@ impl State {
             orders: Orders::default(),
             checkd: CheckSection::default(),
             lvsd: LvsSection::default(),
+            vipd: RouterSection::default(),
             sequences: Sequences::default(),
             storage: Storage::default(),
             events: VecDeque::new(),
@@ -78,6 +83,9 @@ impl State {
         }
         if let Some(lvsd) = update.lvsd {
             self.lvsd.apply(lvsd);
+        }
+        if let Some(vipd) = update.vipd {
+            self.vipd.apply(vipd);
         }
         if let Some(storage) = update.storage {
             self.storage = storage;
@@ -98,6 +106,8 @@ pub struct Sequences {
     pub checkd: u64,
     /// Of `lvsd`.
     pub lvsd: u64,
+    /// Of `vipd`.
+    pub vipd: u64,
 }
 
 /// Whether the agent can keep the state on disk. While it can't, it lives in memory and no order is taken.
@@ -127,6 +137,9 @@ pub struct Update {
     /// Changes of `lvsd`'s section.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lvsd: Option<LvsUpdate>,
+    /// Changes of `vipd`'s section.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vipd: Option<RouterUpdate>,
     /// Whether the state is kept on disk, when that changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,

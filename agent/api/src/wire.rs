@@ -6,7 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::NewEvent;
-use crate::order::{Drain, DrainTarget};
+use crate::id::Name;
+use crate::order::{Drain, DrainTarget, Handover, HandoverKind};
+use crate::router::RouterUpdate;
 use crate::section::{CheckUpdate, LvsUpdate};
 use crate::state::State;
 
@@ -25,6 +27,10 @@ pub const REPORT: &str = "org.holdfast.Agent.Report";
 pub const DRAIN: &str = "org.holdfast.Agent.Drain";
 /// Ends a drain. Parameters [`UndrainOrder`], reply [`UndrainReply`].
 pub const UNDRAIN: &str = "org.holdfast.Agent.Undrain";
+/// Orders a virtual router to take over or to yield. Parameters [`HandoverOrder`], reply [`HandoverReply`].
+pub const HANDOVER: &str = "org.holdfast.Agent.Handover";
+/// Ends such an order. Parameters [`EndHandoverOrder`], reply [`EndHandoverReply`].
+pub const END_HANDOVER: &str = "org.holdfast.Agent.EndHandover";
 
 /// The sections that a watcher can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,6 +42,8 @@ pub enum Part {
     Checkd,
     /// `lvsd`'s section.
     Lvsd,
+    /// `vipd`'s section.
+    Vipd,
     /// Whether the state is kept on disk.
     Storage,
     /// Events.
@@ -69,6 +77,9 @@ pub struct Report {
     /// `lvsd`'s section.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lvsd: Option<LvsUpdate>,
+    /// `vipd`'s section.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vipd: Option<RouterUpdate>,
     /// Events with their sequence numbers, in order. Numbers count from 1 for each run of the reporter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<ReportedEvent>,
@@ -135,6 +146,50 @@ pub struct UndrainReply {
     pub ended: Vec<Drain>,
 }
 
+/// Parameters of [`HANDOVER`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandoverOrder {
+    /// The virtual router.
+    pub virtual_router: Name,
+    /// What it shall do.
+    pub what: HandoverKind,
+    /// Why, in the operator's words; at most 500 characters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+    /// For how long, in seconds; until ended by hand when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_seconds: Option<u64>,
+    /// As in [`DrainOrder`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
+}
+
+/// Reply to [`HANDOVER`]: the order as it is on disk now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandoverReply {
+    /// The order.
+    pub handover: Handover,
+    /// Whether it replaced an order for the same router.
+    pub replaced: bool,
+}
+
+/// Parameters of [`END_HANDOVER`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndHandoverOrder {
+    /// The virtual router.
+    pub virtual_router: Name,
+    /// As in [`DrainOrder`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
+}
+
+/// Reply to [`END_HANDOVER`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndHandoverReply {
+    /// The order that was ended.
+    pub ended: Handover,
+}
+
 /// The interface's errors; on the wire `org.holdfast.Agent.` and the variant's name, with these parameters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(tag = "error", content = "parameters")]
@@ -159,6 +214,23 @@ pub enum AgentError {
         /// A name that is near it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         suggestion: Option<String>,
+    },
+    /// No virtual router of that name is configured.
+    #[error("no virtual router {name} is configured{}", .suggestion.as_ref().map(|s| format!("; did you mean {s}?")).unwrap_or_default())]
+    #[serde(rename = "org.holdfast.Agent.NoSuchVirtualRouter")]
+    NoSuchVirtualRouter {
+        /// What was asked for.
+        name: String,
+        /// A name that is near it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        suggestion: Option<String>,
+    },
+    /// The virtual router is under no order.
+    #[error("{name} is under no order: it goes by its priority")]
+    #[serde(rename = "org.holdfast.Agent.NotOrdered")]
+    NotOrdered {
+        /// What was asked for.
+        name: String,
     },
     /// There is no such order.
     #[error("{target} is not drained")]

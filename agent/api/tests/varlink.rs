@@ -12,16 +12,17 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt::Debug;
 
 use agent_api::event::{Event, NewEvent};
-use agent_api::order::{Drain, Orders};
+use agent_api::order::{Drain, Handover, Orders};
 use agent_api::state::{Sequences, Storage};
 use agent_api::wire::{
-    self, AgentError, DrainOrder, DrainReply, Report, ReportReply, ReportedEvent, StateReply, UndrainOrder,
-    UndrainReply, Watch,
+    self, AgentError, DrainOrder, DrainReply, EndHandoverOrder, EndHandoverReply, HandoverOrder,
+    HandoverReply, Report, ReportReply, ReportedEvent, StateReply, UndrainOrder, UndrainReply, Watch,
 };
 use agent_api::{
-    Basis, CheckHead, CheckReport, CheckSection, CheckUpdate, DestinationReport, KernelTable, LvsHead,
-    LvsSection, LvsUpdate, ProbeRun, RealServerHealth, Reporter, ServiceReport, Setting, State, Traffic,
-    Update,
+    Basis, CheckHead, CheckReport, CheckSection, CheckUpdate, DestinationReport, HeardRouter, KernelTable,
+    LvsHead, LvsSection, LvsUpdate, PriorityPart, ProbeRun, RealServerHealth, Reporter, RouterDiscrepancy,
+    RouterReport, RouterSection, RouterSender, RouterTransition, RouterUpdate, ServiceReport, Setting, State,
+    Traffic, Update, VipHead,
 };
 use idl::{Description, Fields, Kind};
 use serde::Serialize;
@@ -40,6 +41,14 @@ fn text(field: &str, owner: &str) -> &'static str {
             | "returned" | "blind_since",
             _,
         ) => "2026-11-20T12:00:00Z",
+        ("source", "HeardRouter" | "RouterSender" | "RouterDiscrepancy") => "10.0.0.2",
+        ("addresses" | "held", _) => "192.0.2.53",
+        (
+            "why" | "reason" | "what" | "last_rejection",
+            "VirtualRouter" | "RouterTransition" | "RouterDiscrepancy" | "RouterSender",
+        ) => "checksum",
+        ("virtual_router" | "sync_group", _) => "vip",
+        ("removed", "VipUpdate") => "old",
         ("address", _) => "10.0.0.1:53",
         ("cause", _) => "dns_timeout",
         ("virtual_server", _) => "resolver",
@@ -57,6 +66,8 @@ fn key(field: &str, owner: &str) -> &'static str {
     match (field, owner) {
         ("items", "CheckSection" | "CheckUpdate") => "resolver/dns1",
         ("items", "LvsSection" | "LvsUpdate") => "udp/192.0.2.1:53",
+        ("items", "VipSection" | "VipUpdate") => "vip",
+        ("rejected", _) => "ttl",
         ("destinations", _) => "10.0.0.1:53",
         other => panic!("no key is known for {other:?}"),
     }
@@ -180,6 +191,16 @@ fn every_type_is_what_its_description_says() {
         "LvsSection" is LvsSection,
         "LvsUpdate" is LvsUpdate,
         "StandingDrain" is Drain,
+        "StandingHandover" is Handover,
+        "VipHead" is VipHead,
+        "PriorityPart" is PriorityPart,
+        "HeardRouter" is HeardRouter,
+        "RouterTransition" is RouterTransition,
+        "RouterSender" is RouterSender,
+        "RouterDiscrepancy" is RouterDiscrepancy,
+        "VirtualRouter" is RouterReport,
+        "VipSection" is RouterSection,
+        "VipUpdate" is RouterUpdate,
         "Orders" is Orders,
         "Event" is Event,
         "ReportedEvent" is ReportedEvent,
@@ -245,6 +266,12 @@ fn every_method_is_what_its_description_says() {
     let (parameters, reply) = method(wire::UNDRAIN);
     same::<UndrainOrder>(&idl, &parameters, "Undrain");
     same::<UndrainReply>(&idl, &reply, "Undrain");
+    let (parameters, reply) = method(wire::HANDOVER);
+    same::<HandoverOrder>(&idl, &parameters, "Handover");
+    same::<HandoverReply>(&idl, &reply, "Handover");
+    let (parameters, reply) = method(wire::END_HANDOVER);
+    same::<EndHandoverOrder>(&idl, &parameters, "EndHandover");
+    same::<EndHandoverReply>(&idl, &reply, "EndHandover");
     assert_eq!(used, idl.methods.keys().cloned().collect(), "every described method is tested");
     assert_eq!(idl.interface, wire::INTERFACE);
 }
@@ -270,18 +297,25 @@ fn every_error_is_what_its_description_says() {
     let known = |error: &AgentError| match error {
         AgentError::PermissionDenied { .. }
         | AgentError::NoSuchRealServer { .. }
+        | AgentError::NoSuchVirtualRouter { .. }
+        | AgentError::NotOrdered { .. }
         | AgentError::NotDrained { .. }
         | AgentError::NotSaved { .. }
-        | AgentError::Refused { .. } => 5,
+        | AgentError::Refused { .. } => 7,
     };
     assert_eq!(seen.len(), known(&AgentError::Refused { detail: String::new() }));
 }
 
 #[test]
 fn the_words_in_the_comments_are_the_words_on_the_wire() {
-    for part in
-        [wire::Part::Orders, wire::Part::Checkd, wire::Part::Lvsd, wire::Part::Storage, wire::Part::Events]
-    {
+    for part in [
+        wire::Part::Orders,
+        wire::Part::Checkd,
+        wire::Part::Lvsd,
+        wire::Part::Vipd,
+        wire::Part::Storage,
+        wire::Part::Events,
+    ] {
         let word = serde_json::to_value(part).unwrap();
         let word = word.as_str().unwrap();
         let named =

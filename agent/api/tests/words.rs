@@ -175,6 +175,7 @@ fn event(number: u64) -> Event {
         virtual_server: None,
         real_server: None,
         cause: None,
+        virtual_router: None,
         text: format!("event {number}"),
     };
     Event { number, what }
@@ -239,6 +240,7 @@ fn drain(target: &str, until: Option<i64>) -> Drain {
 fn of_several_drains_the_longest_applies() {
     let orders = Orders {
         drains: vec![drain("dns1", Some(100)), drain("resolver/dns1", Some(200)), drain("dns2", None)],
+        handovers: Vec::new(),
     };
     let at = |second: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
     let applies = |id: &str, second: i64| {

@@ -17,10 +17,11 @@ mod verdicts;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use agent_api::router::RouterUpdate;
 use agent_api::section::{CheckUpdate, LvsUpdate};
 use agent_api::state::{EVENTS_KEPT, Storage};
 use agent_api::wire::{Part, Report, ReportedEvent};
-use agent_api::{CauseCode, Drain, Event, EventKind, NewEvent, RealServerId, ServiceAddress, State, Update};
+use agent_api::{CauseCode, Event, EventKind, Name, NewEvent, RealServerId, ServiceAddress, State, Update};
 use checker_core::Time;
 use jiff::{SignedDuration, Timestamp};
 
@@ -51,6 +52,8 @@ pub enum Role {
     Checkd,
     /// `lvsd`: the kernel's table.
     Lvsd,
+    /// `vipd`: virtual routers.
+    Vipd,
 }
 
 impl Role {
@@ -60,6 +63,7 @@ impl Role {
         match self {
             Self::Checkd => "checkd",
             Self::Lvsd => "lvsd",
+            Self::Vipd => "vipd",
         }
     }
 
@@ -68,9 +72,10 @@ impl Role {
     /// # Errors
     /// It has none, or two.
     pub fn of(report: &Report) -> Result<Self, Refusal> {
-        match (&report.checkd, &report.lvsd) {
-            (Some(_), None) => Ok(Self::Checkd),
-            (None, Some(_)) => Ok(Self::Lvsd),
+        match (&report.checkd, &report.lvsd, &report.vipd) {
+            (Some(_), None, None) => Ok(Self::Checkd),
+            (None, Some(_), None) => Ok(Self::Lvsd),
+            (None, None, Some(_)) => Ok(Self::Vipd),
             _ => Err(Refusal::NotOneSection),
         }
     }
@@ -80,6 +85,7 @@ impl Role {
         match self {
             Self::Checkd => "checkd_silent",
             Self::Lvsd => "lvsd_silent",
+            Self::Vipd => "vipd_silent",
         }
         .parse()
         .ok()
@@ -131,8 +137,8 @@ pub enum Urgency {
 /// Why a deadline is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// A drain ends.
-    DrainEnds,
+    /// A drain or an order to a virtual router ends.
+    OrderEnds,
     /// A reporter counts as silent.
     ReporterFallsSilent(Role),
 }
@@ -141,7 +147,7 @@ pub enum Reason {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// No section or two.
-    #[error("a report carries exactly one section: checkd or lvsd")]
+    #[error("a report carries exactly one section: checkd, lvsd or vipd")]
     NotOneSection,
     /// The first report must replace what a former connection said.
     #[error("the first report on a connection must be whole and say who reports")]
@@ -177,6 +183,7 @@ pub struct Ledger {
     state: State,
     checkd: Trace<RealServerId>,
     lvsd: Trace<ServiceAddress>,
+    vipd: Trace<Name>,
     announced: Announced,
     orders_at: u64,
     storage_at: u64,
@@ -246,10 +253,12 @@ impl Ledger {
     /// How long after `now` [`Input::DeadlinePassed`] is due, and why.
     #[must_use]
     pub fn deadline(&self, now: Now) -> Option<(Duration, Reason)> {
-        let ends = self.state.orders.drains.iter().filter_map(|drain| drain.until).min();
+        let orders = &self.state.orders;
+        let ends = orders.drains.iter().filter_map(|drain| drain.until);
+        let ends = ends.chain(orders.handovers.iter().filter_map(|order| order.until)).min();
         let ends = ends.map(|until| {
             let left = until.duration_since(now.wall).max(SignedDuration::ZERO);
-            (Duration::try_from(left).unwrap_or_default(), Reason::DrainEnds)
+            (Duration::try_from(left).unwrap_or_default(), Reason::OrderEnds)
         });
         let silence = |heard: Option<Time>, role| {
             heard.map(|heard| {
@@ -259,7 +268,8 @@ impl Ledger {
         };
         let checkd = silence(self.checkd.awaited_since(), Role::Checkd);
         let lvsd = silence(self.lvsd.awaited_since(), Role::Lvsd);
-        [ends, checkd, lvsd].into_iter().flatten().min_by_key(|(left, _)| *left)
+        let vipd = silence(self.vipd.awaited_since(), Role::Vipd);
+        [ends, checkd, lvsd, vipd].into_iter().flatten().min_by_key(|(left, _)| *left)
     }
 
     /// What a watcher of `parts` (all when absent) that has generation `since` (none when absent) is to be told. None when
@@ -274,12 +284,17 @@ impl Ledger {
             orders: (wanted(Part::Orders) && newer(self.orders_at)).then(|| state.orders.clone()),
             checkd: if wanted(Part::Checkd) { self.checkd.update_since(&state.checkd, since) } else { None },
             lvsd: if wanted(Part::Lvsd) { self.lvsd.update_since(&state.lvsd, since) } else { None },
+            vipd: if wanted(Part::Vipd) { self.vipd.update_since(&state.vipd, since) } else { None },
             storage: (wanted(Part::Storage) && newer(self.storage_at)).then(|| state.storage.clone()),
             events: if wanted(Part::Events) { self.events_since(since) } else { Vec::new() },
         };
-        let Update { orders, checkd, lvsd, storage, events, .. } = &update;
-        let empty =
-            orders.is_none() && checkd.is_none() && lvsd.is_none() && storage.is_none() && events.is_empty();
+        let Update { orders, checkd, lvsd, vipd, storage, events, .. } = &update;
+        let empty = orders.is_none()
+            && checkd.is_none()
+            && lvsd.is_none()
+            && vipd.is_none()
+            && storage.is_none()
+            && events.is_empty();
         (!empty || since.is_none()).then_some(update)
     }
 
@@ -304,11 +319,12 @@ impl Ledger {
         now: Now,
     ) -> Result<Option<Urgency>, Refusal> {
         let role = Role::of(&report)?;
-        let Report { checkd, lvsd, events } = report;
-        match (checkd, lvsd) {
-            (Some(update), _) => self.checkd_reported(update, events, first, generation, now),
-            (None, Some(update)) => self.lvsd_reported(update, events, first, generation, now),
-            (None, None) => Err(Refusal::NotOneSection),
+        let Report { checkd, lvsd, vipd, events } = report;
+        match (checkd, lvsd, vipd) {
+            (Some(update), ..) => self.checkd_reported(update, events, first, generation, now),
+            (None, Some(update), _) => self.lvsd_reported(update, events, first, generation, now),
+            (None, None, Some(update)) => self.vipd_reported(update, events, first, generation, now),
+            (None, None, None) => Err(Refusal::NotOneSection),
         }
         .map(|urgency| self.returned(role, generation, now).max(urgency))
     }
@@ -356,6 +372,24 @@ impl Ledger {
         Ok(urgency.max(told.then_some(Urgency::Now)))
     }
 
+    fn vipd_reported(
+        &mut self,
+        mut update: RouterUpdate,
+        events: Vec<ReportedEvent>,
+        first: bool,
+        generation: u64,
+        now: Now,
+    ) -> Result<Option<Urgency>, Refusal> {
+        let section = &mut self.state.vipd;
+        trace::admit(Role::Vipd, section, &mut update, first)?;
+        let anew = trace::is_other_process(section.reporter.as_ref(), update.reporter.as_ref());
+        let urgency = self.vipd.apply(section, update, generation, now, |_, _| {});
+        let mut taken = if anew { 0 } else { self.state.sequences.vipd };
+        let told = self.take_events(events, &mut taken, generation);
+        self.state.sequences.vipd = taken;
+        Ok(urgency.max(told.then_some(Urgency::Now)))
+    }
+
     /// Records the events that were not taken before, and says whether there were any.
     fn take_events(&mut self, events: Vec<ReportedEvent>, taken: &mut u64, generation: u64) -> bool {
         let mut any = false;
@@ -378,6 +412,7 @@ impl Ledger {
         let was_silent = match role {
             Role::Checkd => self.checkd.returned(),
             Role::Lvsd => self.lvsd.returned(),
+            Role::Vipd => self.vipd.returned(),
         };
         let text = format!("{} reports again", role.as_str());
         was_silent.then(|| {
@@ -390,6 +425,7 @@ impl Ledger {
         match role {
             Role::Checkd => self.checkd.set_connected(&mut self.state.checkd, connected, generation),
             Role::Lvsd => self.lvsd.set_connected(&mut self.state.lvsd, connected, generation),
+            Role::Vipd => self.vipd.set_connected(&mut self.state.vipd, connected, generation),
         }
     }
 
@@ -403,18 +439,14 @@ impl Ledger {
     }
 
     fn deadlines(&mut self, generation: u64, now: Now) -> Option<Urgency> {
-        let (stay, over): (Vec<Drain>, Vec<Drain>) = std::mem::take(&mut self.state.orders.drains)
-            .into_iter()
-            .partition(|drain| drain.in_force(now.wall));
-        self.state.orders.drains = stay;
-        if !over.is_empty() {
+        let mut events = orders::end_those_over(&mut self.state.orders, now.wall);
+        if !events.is_empty() {
             self.orders_at = generation;
         }
-        let mut events: Vec<NewEvent> =
-            over.iter().map(|drain| orders::time_is_over(drain, now.wall)).collect();
         let silent = [
             (Role::Checkd, self.checkd.falls_silent(now.steady)),
             (Role::Lvsd, self.lvsd.falls_silent(now.steady)),
+            (Role::Vipd, self.vipd.falls_silent(now.steady)),
         ];
         for (role, _) in silent.into_iter().filter(|(_, falls)| *falls) {
             let text = format!(
@@ -452,5 +484,13 @@ impl Ledger {
 }
 
 fn reporter_event(kind: EventKind, role: Role, at: Timestamp, text: String) -> NewEvent {
-    NewEvent { at, kind, virtual_server: None, real_server: None, cause: role.silence(), text }
+    NewEvent {
+        at,
+        kind,
+        virtual_server: None,
+        real_server: None,
+        cause: role.silence(),
+        virtual_router: None,
+        text,
+    }
 }

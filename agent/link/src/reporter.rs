@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 use agent_api::section::SectionUpdate;
 use agent_api::wire::{Report, ReportedEvent};
 use agent_api::{
-    LvsHead, NewEvent, RealServerHealth, RealServerId, ServiceAddress, ServiceReport, section::CheckHead,
+    LvsHead, Name, NewEvent, RealServerHealth, RealServerId, RouterReport, RouterUpdate, ServiceAddress,
+    ServiceReport, VipHead, section::CheckHead,
 };
 use serde::Serialize;
 
@@ -56,7 +57,7 @@ impl Daemon for Checkd {
         update: SectionUpdate<RealServerId, CheckHead, RealServerHealth>,
         events: Vec<ReportedEvent>,
     ) -> Report {
-        Report { checkd: Some(update), lvsd: None, events }
+        Report { checkd: Some(update), events, ..Report::default() }
     }
 }
 
@@ -74,7 +75,22 @@ impl Daemon for Lvsd {
         update: SectionUpdate<ServiceAddress, LvsHead, ServiceReport>,
         events: Vec<ReportedEvent>,
     ) -> Report {
-        Report { checkd: None, lvsd: Some(update), events }
+        Report { lvsd: Some(update), events, ..Report::default() }
+    }
+}
+
+/// `vipd`: virtual routers by name.
+#[derive(Debug, Clone, Copy)]
+pub enum Vipd {}
+
+impl Daemon for Vipd {
+    const NAME: &'static str = "vipd";
+    type Key = Name;
+    type Head = VipHead;
+    type Item = RouterReport;
+
+    fn report(update: RouterUpdate, events: Vec<ReportedEvent>) -> Report {
+        Report { vipd: Some(update), events, ..Report::default() }
     }
 }
 

@@ -112,6 +112,7 @@ fn event(text: &str) -> NewEvent {
         virtual_server: None,
         real_server: None,
         cause: None,
+        virtual_router: None,
         text: text.into(),
     }
 }

@@ -413,6 +413,7 @@ impl Daemon {
             virtual_server: None,
             real_server: None,
             cause,
+            virtual_router: None,
             text,
         };
         match (&self.head.kernel, &kernel) {

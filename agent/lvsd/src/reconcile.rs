@@ -275,6 +275,7 @@ impl Reconciler {
             virtual_server: Some(name.clone()),
             real_server: None,
             cause: None,
+            virtual_router: None,
             text,
         };
         let began = is.difference(&self.fail_open).map(|name| {
@@ -307,6 +308,7 @@ impl Reconciler {
             virtual_server: self.owner(first.service()),
             real_server: None,
             cause: None,
+            virtual_router: None,
             text,
         })
     }
@@ -322,6 +324,7 @@ impl Reconciler {
             virtual_server: self.owner(first.edit.service()),
             real_server: None,
             cause: None,
+            virtual_router: None,
             text,
         })
     }

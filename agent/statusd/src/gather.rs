@@ -146,9 +146,11 @@ fn from_file(path: &Path) -> Option<State> {
     if boot_id().is_ok_and(|id| id != state.boot_id) {
         state.checkd = CheckSection::default();
         state.lvsd = LvsSection::default();
+        state.vipd = agent_api::RouterSection::default();
     }
     // Nobody is connected to a file.
     state.checkd.connected = false;
     state.lvsd.connected = false;
+    state.vipd.connected = false;
     Some(state)
 }

@@ -237,6 +237,7 @@ impl Daemon {
             virtual_server: None,
             real_server: None,
             cause: blind.then(|| Cause::DirectorBlind.into()),
+            virtual_router: None,
             text: text.to_owned(),
         });
     }

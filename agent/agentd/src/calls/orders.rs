@@ -48,7 +48,7 @@ pub async fn undrain(connection: &Connection, order: UndrainOrder) -> Result<Und
 }
 
 /// The user that the kernel vouches for, and in brackets whom it says it acts for.
-async fn who(connection: &Connection, on_behalf_of: Option<&str>) -> String {
+pub(super) async fn who(connection: &Connection, on_behalf_of: Option<&str>) -> String {
     let user = connection.hub.people.name(connection.uid).await;
     let claimed: String = plain(on_behalf_of.unwrap_or_default()).chars().take(NAME_MAX).collect();
     if claimed.is_empty() || claimed == user { user } else { format!("{user} ({claimed})") }
@@ -60,7 +60,8 @@ fn plain(text: &str) -> String {
     line.trim().to_owned()
 }
 
-fn reason(why: &str) -> Result<String, AgentError> {
+/// The reason, as one line within its limit.
+pub(super) fn reason(why: &str) -> Result<String, AgentError> {
     let why = plain(why);
     let length = why.chars().count();
     if length > WHY_MAX {
@@ -71,16 +72,17 @@ fn reason(why: &str) -> Result<String, AgentError> {
     Ok(why)
 }
 
-fn end(since: Timestamp, seconds: u64) -> Result<Timestamp, AgentError> {
+/// When an order ends that lasts for so long.
+pub(super) fn end(since: Timestamp, seconds: u64) -> Result<Timestamp, AgentError> {
     let refused = |detail: &str| AgentError::Refused { detail: detail.to_owned() };
     if seconds == 0 {
-        return Err(refused("a drain for no time has no effect; say for how long, or undrain"));
+        return Err(refused("an order for no time has no effect; say for how long, or leave the time out"));
     }
     let span = i64::try_from(seconds).ok().filter(|_| seconds <= LONGEST).map(SignedDuration::from_secs);
     let span = span.ok_or_else(|| {
-        refused("a drain for more than ten years is a drain without an end; leave the time out")
+        refused("an order for more than ten years is one without an end; leave the time out")
     })?;
-    since.checked_add(span).map_err(|_| refused("the drain would end after the end of the calendar"))
+    since.checked_add(span).map_err(|_| refused("the order would end after the end of the calendar"))
 }
 
 /// Sees that `target` is configured.

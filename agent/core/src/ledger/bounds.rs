@@ -4,9 +4,10 @@
 //! part of a section would be a lie. It changes nothing else.
 
 use agent_api::basis::RUNS_MAX;
+use agent_api::router::{SEEN_MAX, TRANSITIONS_MAX};
 use agent_api::{
-    CheckHead, Drain, KernelTable, LvsHead, NewEvent, RealServerHealth, Reporter, Section, SectionUpdate,
-    ServiceReport,
+    CheckHead, Drain, Handover, KernelTable, LvsHead, NewEvent, RealServerHealth, Reporter, RouterReport,
+    Section, SectionUpdate, ServiceReport, VipHead,
 };
 
 use super::Refusal;
@@ -21,6 +22,8 @@ pub const LINE_MAX: usize = 500;
 const WORD_MAX: usize = 128;
 /// How many checks of one real server are kept.
 const CHECKS_MAX: usize = 16;
+/// How many addresses of a virtual router are kept: as many as may be configured, listed and not.
+const ADDRESSES_MAX: usize = 510;
 /// How many wrong settings are kept.
 const SETTINGS_MAX: usize = 64;
 
@@ -93,6 +96,47 @@ impl Bounded for ServiceReport {
 
     fn weight(&self) -> usize {
         1 + self.destinations.len()
+    }
+}
+
+impl Bounded for VipHead {
+    fn bound(&mut self) {
+        self.remarks.truncate(SEEN_MAX);
+        self.remarks.iter_mut().for_each(|remark| cut(remark, LINE_MAX));
+    }
+}
+
+impl Bounded for RouterReport {
+    fn bound(&mut self) {
+        cut(&mut self.detail, LINE_MAX);
+        cut(&mut self.interface, WORD_MAX);
+        self.addresses.truncate(ADDRESSES_MAX);
+        self.held.truncate(ADDRESSES_MAX);
+        self.parts.truncate(SEEN_MAX);
+        for part in &mut self.parts {
+            cut(&mut part.what, LINE_MAX);
+            cut(&mut part.seen, WORD_MAX);
+        }
+        let surplus = self.transitions.len().saturating_sub(TRANSITIONS_MAX);
+        self.transitions.drain(..surplus);
+        self.transitions.iter_mut().for_each(|transition| cut(&mut transition.detail, LINE_MAX));
+        self.senders.truncate(SEEN_MAX);
+        self.discrepancies.truncate(SEEN_MAX);
+        self.discrepancies.iter_mut().for_each(|one| cut(&mut one.detail, LINE_MAX));
+        while self.rejected.len() > SEEN_MAX {
+            self.rejected.pop_last();
+        }
+    }
+
+    fn weight(&self) -> usize {
+        1 + self.addresses.len() + self.senders.len() + self.discrepancies.len()
+    }
+}
+
+impl Bounded for Handover {
+    fn bound(&mut self) {
+        cut(&mut self.who, WORD_MAX);
+        cut(&mut self.why, LINE_MAX);
     }
 }
 

@@ -3,7 +3,7 @@
 //! Owns the merging of an order into the others (one drain for each target) and its events. It never asks whether the
 //! caller may order, nor whether the target exists: that was settled before.
 
-use agent_api::{Drain, DrainTarget, EventKind, NewEvent, Orders};
+use agent_api::{Drain, DrainTarget, EventKind, Handover, HandoverKind, Name, NewEvent, Orders};
 use jiff::{Timestamp, Unit};
 
 use super::Refusal;
@@ -11,6 +11,8 @@ use super::bounds::Bounded;
 
 /// How many drains may be in force.
 pub const DRAINS_MAX: usize = 4_096;
+/// How many orders to virtual routers may be in force.
+pub const HANDOVERS_MAX: usize = 4_096;
 
 /// What an operator says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,15 @@ pub enum Order {
     Undrain {
         /// Which drains end: those given for this target, or with no virtual server all of the real server.
         target: DrainTarget,
+        /// Who says so.
+        who: String,
+    },
+    /// A virtual router shall take over or yield.
+    Handover(Handover),
+    /// It shall go by its priority again.
+    EndHandover {
+        /// The virtual router.
+        virtual_router: Name,
         /// Who says so.
         who: String,
     },
@@ -46,6 +57,16 @@ impl Order {
                     && orders.drains.iter().all(|other| other.target != drain.target) =>
             {
                 Err(Refusal::TooMuch { what: "drains", count: orders.drains.len() + 1, limit: DRAINS_MAX })
+            }
+            Self::Handover(handover)
+                if orders.handovers.len() >= HANDOVERS_MAX
+                    && orders
+                        .handovers
+                        .iter()
+                        .all(|other| other.virtual_router != handover.virtual_router) =>
+            {
+                let count = orders.handovers.len() + 1;
+                Err(Refusal::TooMuch { what: "orders to virtual routers", count, limit: HANDOVERS_MAX })
             }
             _ => Ok(()),
         }
@@ -83,6 +104,33 @@ impl Order {
                     .collect();
                 Outcome { events, ended, replaced: false }
             }
+            Self::Handover(mut handover) => {
+                handover.bound();
+                let text = handover_text(&handover);
+                let event = router_event(EventKind::HandoverOrdered, &handover, handover.since, text);
+                let same = |other: &&mut Handover| other.virtual_router == handover.virtual_router;
+                let former = orders.handovers.iter_mut().find(same);
+                let replaced = former.is_some();
+                match former {
+                    Some(former) => *former = handover,
+                    None => orders.handovers.push(handover),
+                }
+                Outcome { events: vec![event], ended: Vec::new(), replaced }
+            }
+            Self::EndHandover { virtual_router, who } => {
+                let (ended, stay): (Vec<Handover>, Vec<Handover>) = std::mem::take(&mut orders.handovers)
+                    .into_iter()
+                    .partition(|order| order.virtual_router == virtual_router);
+                orders.handovers = stay;
+                let told = |order: &Handover| {
+                    let text = format!(
+                        "{virtual_router} goes by its priority again: {who} ended the {}",
+                        order.what
+                    );
+                    router_event(EventKind::HandoverEnded, order, now, text)
+                };
+                Outcome { events: ended.iter().map(told).collect(), ended: Vec::new(), replaced: false }
+            }
         }
     }
 }
@@ -95,8 +143,49 @@ fn ordered_text(drain: &Drain) -> String {
     format!("{} is drained by {}{until}{why}", drain.target, drain.who)
 }
 
+fn handover_text(order: &Handover) -> String {
+    let what = match order.what {
+        HandoverKind::Takeover => "shall be active here",
+        HandoverKind::Yield => "shall be active elsewhere",
+    };
+    let until = order
+        .until
+        .map_or_else(String::new, |until| format!(" until {}", until.round(Unit::Second).unwrap_or(until)));
+    let why = if order.why.is_empty() { String::new() } else { format!(": {}", order.why) };
+    format!("{} {what}, says {}{until}{why}", order.virtual_router, order.who)
+}
+
+fn router_event(kind: EventKind, order: &Handover, at: Timestamp, text: String) -> NewEvent {
+    NewEvent {
+        at,
+        kind,
+        virtual_server: None,
+        real_server: None,
+        virtual_router: Some(order.virtual_router.clone()),
+        cause: None,
+        text,
+    }
+}
+
+/// Removes the orders whose time is over, and says what is to be recorded of it.
+pub fn end_those_over(orders: &mut Orders, now: Timestamp) -> Vec<NewEvent> {
+    let (stay, over): (Vec<Drain>, Vec<Drain>) =
+        std::mem::take(&mut orders.drains).into_iter().partition(|drain| drain.in_force(now));
+    orders.drains = stay;
+    let (stay, ended): (Vec<Handover>, Vec<Handover>) =
+        std::mem::take(&mut orders.handovers).into_iter().partition(|order| order.in_force(now));
+    orders.handovers = stay;
+    let drains = over.iter().map(|drain| time_is_over(drain, now));
+    let handovers = ended.iter().map(|order| {
+        let name = &order.virtual_router;
+        let text = format!("{name} goes by its priority again: the time that {} gave is over", order.who);
+        router_event(EventKind::HandoverEnded, order, now, text)
+    });
+    drains.chain(handovers).collect()
+}
+
 /// The event of a drain that ended by itself.
-pub fn time_is_over(drain: &Drain, now: Timestamp) -> NewEvent {
+fn time_is_over(drain: &Drain, now: Timestamp) -> NewEvent {
     let text = format!("{} is drained no more: the time that {} gave is over", drain.target, drain.who);
     event(EventKind::DrainEnded, &drain.target, now, text)
 }
@@ -108,6 +197,7 @@ fn event(kind: EventKind, target: &DrainTarget, at: Timestamp, text: String) -> 
         virtual_server: target.virtual_server.clone(),
         real_server: Some(target.real_server.clone()),
         cause: None,
+        virtual_router: None,
         text,
     }
 }

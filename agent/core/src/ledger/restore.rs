@@ -5,12 +5,13 @@
 
 use std::collections::BTreeSet;
 
+use agent_api::router::RouterSection;
 use agent_api::section::{CheckSection, LvsSection, Section};
 use agent_api::state::{EVENTS_KEPT, Sequences, Storage};
 use agent_api::{CauseCode, Event, EventKind, SCHEMA, State};
 
 use super::bounds::{Bounded, ITEMS_MAX, WEIGHT_MAX};
-use super::orders::DRAINS_MAX;
+use super::orders::{DRAINS_MAX, HANDOVERS_MAX};
 use super::trace::Trace;
 use super::verdicts::Announced;
 use super::{Ledger, Now, Role};
@@ -26,6 +27,7 @@ impl Ledger {
         if state.boot_id != boot_id {
             state.checkd = CheckSection::default();
             state.lvsd = LvsSection::default();
+            state.vipd = RouterSection::default();
             state.sequences = Sequences::default();
             state.boot_id = boot_id;
         }
@@ -36,17 +38,20 @@ impl Ledger {
         state.storage = Storage::default();
         bound_section(&mut state.checkd);
         bound_section(&mut state.lvsd);
+        bound_section(&mut state.vipd);
         bound_orders(&mut state);
         bound_events(&mut state);
         let generation = state.generation;
         let checkd = trace(Role::Checkd, &state.checkd, &state, now);
         let lvsd = trace(Role::Lvsd, &state.lvsd, &state, now);
+        let vipd = trace(Role::Vipd, &state.vipd, &state, now);
         let announced = Announced::restore(&state.checkd.items, &state.events);
         let events_at = state.events.iter().map(|_| generation).collect();
         Self {
             state,
             checkd,
             lvsd,
+            vipd,
             announced,
             orders_at: generation,
             storage_at: generation,
@@ -85,7 +90,7 @@ fn bound_section<K: Ord + Clone, H: Bounded, I: Bounded>(section: &mut Section<K
     });
 }
 
-/// One drain for each target; of several the last.
+/// One drain for each target and one order for each virtual router; of several the last.
 fn bound_orders(state: &mut State) {
     let mut seen = BTreeSet::new();
     let mut drains: Vec<_> = std::mem::take(&mut state.orders.drains);
@@ -95,6 +100,14 @@ fn bound_orders(state: &mut State) {
     drains.reverse();
     drains.iter_mut().for_each(Bounded::bound);
     state.orders.drains = drains;
+    let mut seen = BTreeSet::new();
+    let mut handovers = std::mem::take(&mut state.orders.handovers);
+    handovers.reverse();
+    handovers.retain(|order| seen.insert(order.virtual_router.clone()));
+    handovers.truncate(HANDOVERS_MAX);
+    handovers.reverse();
+    handovers.iter_mut().for_each(Bounded::bound);
+    state.orders.handovers = handovers;
 }
 
 /// Numbers that rise, and no more than are kept.

@@ -4,6 +4,7 @@ mod events;
 mod orders;
 mod properties;
 mod restored;
+mod routers;
 mod silence;
 mod watching;
 
@@ -110,6 +111,7 @@ fn told(sequences: &[u64], first: Option<Reporter>, kind: EventKind) -> Input {
                 virtual_server: None,
                 real_server: None,
                 cause: None,
+                virtual_router: None,
                 text: format!("number {sequence}"),
             },
         })
@@ -162,8 +164,11 @@ fn a_report_has_one_section_and_the_first_is_whole() {
     let mut ledger = ledger();
     let none = Input::Reported { report: Box::default(), first: true };
     assert_eq!(ledger.handle(none, at(1)), Err(Refusal::NotOneSection));
-    let both =
-        Report { checkd: Some(CheckUpdate::default()), lvsd: Some(LvsUpdate::default()), events: vec![] };
+    let both = Report {
+        checkd: Some(CheckUpdate::default()),
+        lvsd: Some(LvsUpdate::default()),
+        ..Report::default()
+    };
     let both = Input::Reported { report: Box::new(both), first: false };
     assert_eq!(ledger.handle(both, at(1)), Err(Refusal::NotOneSection));
     let Input::Reported { report, .. } = changed(&[("a/b", up())]) else { unreachable!() };

@@ -79,6 +79,7 @@ impl Announced {
             virtual_server: Some(id.virtual_server.clone()),
             real_server: Some(id.real_server.clone()),
             cause: health.cause.clone(),
+            virtual_router: None,
             text: format!("{id} {happened}{detail}"),
         })
     }
@@ -122,6 +123,18 @@ pub fn reporters_may_tell(kind: EventKind) -> bool {
         | EventKind::IpvsLost
         | EventKind::IpvsFound
         | EventKind::EditRefused
+        | EventKind::RouterBecameActive
+        | EventKind::RouterBecameBackup
+        | EventKind::RouterFaulted
+        | EventKind::RouterPriorityChanged
+        | EventKind::SplitBrainSeen
+        | EventKind::RouterDiscrepancySeen
+        | EventKind::DuplicateAddressSeen
+        | EventKind::AddressPutBack
+        | EventKind::RouterStalled
+        | EventKind::DirectorFellSilent
+        | EventKind::DirectorReturned
+        | EventKind::StandbyCutOff
         | EventKind::Other => true,
         EventKind::RealServerWentUp
         | EventKind::RealServerWentDown
@@ -129,6 +142,8 @@ pub fn reporters_may_tell(kind: EventKind) -> bool {
         | EventKind::RealServerBecameUnknown
         | EventKind::DrainOrdered
         | EventKind::DrainEnded
+        | EventKind::HandoverOrdered
+        | EventKind::HandoverEnded
         | EventKind::ReporterFellSilent
         | EventKind::ReporterReturned => false,
     }

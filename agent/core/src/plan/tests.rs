@@ -98,7 +98,7 @@ fn drains(names: &[&str]) -> Orders {
         since: NOW,
         until: Some(NOW + SignedDuration::from_secs(60)),
     });
-    Orders { drains: drains.collect() }
+    Orders { drains: drains.collect(), ..Orders::default() }
 }
 
 struct Case {

@@ -135,6 +135,7 @@ fn event(state: &mut State, kind: EventKind, ago: i64, server: Option<&str>) {
             virtual_server: server.map(|_| "resolver".parse().unwrap()),
             real_server: server.map(|name| name.parse().unwrap()),
             cause: None,
+            virtual_router: None,
             text: format!("number {number}"),
         },
     });

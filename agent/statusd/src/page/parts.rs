@@ -268,11 +268,19 @@ fn mood(kind: EventKind) -> &'static str {
         | EventKind::SorryServerTookOver
         | EventKind::DependencyWentDown
         | EventKind::IpvsLost
+        | EventKind::RouterFaulted
+        | EventKind::SplitBrainSeen
+        | EventKind::DuplicateAddressSeen
+        | EventKind::DirectorFellSilent
+        | EventKind::StandbyCutOff
         | EventKind::EditRefused
         | EventKind::ReporterFellSilent => "bad",
         EventKind::RealServerDegraded
         | EventKind::RealServerBecameUnknown
         | EventKind::AdvisoryCheckFailed
+        | EventKind::RouterDiscrepancySeen
+        | EventKind::AddressPutBack
+        | EventKind::RouterStalled
         | EventKind::DriftMended => "so-so",
         EventKind::RealServerWentUp
         | EventKind::FailOpenEnded
@@ -281,8 +289,16 @@ fn mood(kind: EventKind) -> &'static str {
         | EventKind::SorryServerLeft
         | EventKind::DependencyWentUp
         | EventKind::IpvsFound
+        | EventKind::DirectorReturned
         | EventKind::ReporterReturned => "good",
-        EventKind::DrainOrdered | EventKind::DrainEnded | EventKind::Other => "plain",
+        EventKind::RouterBecameActive
+        | EventKind::RouterBecameBackup
+        | EventKind::RouterPriorityChanged
+        | EventKind::HandoverOrdered
+        | EventKind::HandoverEnded
+        | EventKind::DrainOrdered
+        | EventKind::DrainEnded
+        | EventKind::Other => "plain",
     }
 }
 

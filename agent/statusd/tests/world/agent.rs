@@ -100,6 +100,7 @@ fn whole(state: &State) -> Vec<u8> {
         orders: Some(state.orders.clone()),
         checkd: Some(state.checkd.to_update()),
         lvsd: Some(state.lvsd.to_update()),
+        vipd: Some(state.vipd.to_update()),
         storage: Some(state.storage.clone()),
         events: state.events.iter().cloned().collect(),
     };

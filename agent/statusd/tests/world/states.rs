@@ -143,6 +143,7 @@ pub fn event(state: &mut State, kind: EventKind, seconds_ago: i64, id: Option<&s
         virtual_server: pool.map(|name| name.parse().unwrap()),
         real_server: server.map(|name| name.parse().unwrap()),
         cause: None,
+        virtual_router: None,
         text: text.into(),
     };
     state.events.push_back(Event { number, what });

@@ -63,7 +63,8 @@ fn only_what_is_drained_can_be_undrained() {
         since: Timestamp::UNIX_EPOCH,
         until: None,
     };
-    let orders = Orders { drains: vec![drain("dns1"), drain("resolver/dns2"), drain("gone/old")] };
+    let drains = vec![drain("dns1"), drain("resolver/dns2"), drain("gone/old")];
+    let orders = Orders { drains, ..Orders::default() };
     for drained in ["dns1", "dns2", "resolver/dns2", "old", "gone/old"] {
         assert_eq!(see_drained(&config, &orders, &target(drained)), Ok(()), "{drained}");
     }

@@ -12,7 +12,7 @@ fn a_drain_is_one_for_each_target_and_ends_by_itself() {
     ledger.handle(drain("resolver/dns1", Some(100)), at(1)).unwrap();
     ledger.handle(drain("dns1", Some(50)), at(2)).unwrap();
     assert_eq!(drained(&ledger), ["dns1", "resolver/dns1"]);
-    assert_eq!(ledger.deadline(at(10)), Some((Duration::from_secs(40), Reason::DrainEnds)));
+    assert_eq!(ledger.deadline(at(10)), Some((Duration::from_secs(40), Reason::OrderEnds)));
     ledger.handle(Input::DeadlinePassed, at(49)).unwrap();
     assert_eq!(drained(&ledger).len(), 2, "too early");
     ledger.handle(Input::DeadlinePassed, at(50)).unwrap();

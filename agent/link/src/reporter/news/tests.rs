@@ -44,6 +44,7 @@ fn event(n: usize) -> NewEvent {
         virtual_server: None,
         real_server: None,
         cause: None,
+        virtual_router: None,
         text: n.to_string(),
     }
 }
