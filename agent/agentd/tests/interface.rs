@@ -7,8 +7,10 @@ mod support;
 use std::collections::BTreeMap;
 
 use agent_api::wire::DESCRIPTION;
-use agent_api::{CheckHead, KernelTable, LvsHead, ServiceReport, Setting, Verdict};
-use agent_link::{Checkd, Lvsd, Reporter};
+use agent_api::{
+    CheckHead, CheckReport, KernelTable, LvsHead, RouterReport, ServiceReport, Setting, Verdict, VipHead,
+};
+use agent_link::{Checkd, Lvsd, Reporter, Vipd};
 use serde_json::{Value, json};
 use support::{LONG, Place, Raw, health, identity};
 
@@ -182,6 +184,27 @@ impl Interface {
     }
 }
 
+/// A virtual router of which everything is told.
+fn router() -> RouterReport {
+    let at = "2026-11-21T00:00:00Z";
+    let router = json!({
+        "kind": "vrrp", "state": "backup", "since": at, "why": "other_is_not_worse", "detail": "it is better",
+        "interface": "eth0", "vrid": 51, "addresses": ["192.0.2.53"], "held": ["192.0.2.53"],
+        "base_priority": 100, "priority": 50, "interval_ms": 1_000, "sync_group": "g", "order": "yield",
+        "parts": [{ "what": "interface eth1", "seen": "bad", "adds": -50, "forbids": false }],
+        "active": { "source": "192.0.2.2", "priority": 150, "interval_ms": 1_000, "heard_at": at },
+        "transitions": [{ "at": at, "from": "initialize", "to": "backup", "reason": "started", "detail": "s" }],
+        "changes": 1,
+        "senders": [{
+            "source": "192.0.2.2", "heard_at": at, "accepted": 1, "rejected": 2, "priority": 150,
+            "interval_ms": 1_000, "last_rejection": "ttl",
+        }],
+        "discrepancies": [{ "what": "interval", "source": "192.0.2.2", "detail": "d", "since": at }],
+        "rejected": { "ttl": 2 },
+    });
+    serde_json::from_value(router).unwrap()
+}
+
 #[test]
 fn what_the_agent_says_is_what_the_definition_says() {
     let definition = interface(DESCRIPTION);
@@ -189,12 +212,27 @@ fn what_the_agent_says_is_what_the_definition_says() {
     let _agent = place.start();
     let mut down = health(Verdict::Down);
     down.detail = "no answer".into();
+    down.checks = vec![CheckReport {
+        name: "zone".into(),
+        advisory: true,
+        health: agent_api::RealServerHealth {
+            detail: "no answer".into(),
+            latency_us: Some(1),
+            returned: Some(down.since),
+            weight: Some(3),
+            unconfirmed: 1,
+            cause: Some("dns_timeout".parse().unwrap()),
+            ..health(Verdict::Down)
+        },
+    }];
+    (down.returned, down.weight, down.unconfirmed) = (Some(down.since), Some(3), 1);
     let up = agent_api::RealServerHealth { latency_us: Some(900), ..health(Verdict::Up) };
     let items =
         BTreeMap::from([("resolver/dns1".parse().unwrap(), up), ("resolver/dns2".parse().unwrap(), down)]);
     let process = identity(10, "2026-11-21T00:00:00Z");
-    let checkd =
-        Reporter::<Checkd>::start(&place.socket, process.clone(), CheckHead::default(), items).unwrap();
+    let head =
+        CheckHead { blind_since: Some("2026-11-21T00:00:00Z".parse().unwrap()), ..CheckHead::default() };
+    let checkd = Reporter::<Checkd>::start(&place.socket, process.clone(), head, items).unwrap();
     let service = json!({
         "virtual_server": "resolver", "scheduler": "wrr", "fail_open": true,
         "destinations": { "10.1.53.2:53": {
@@ -209,6 +247,9 @@ fn what_the_agent_says_is_what_the_definition_says() {
         wanted: "1".into(),
         why: "clients stay".into(),
     };
+    let routers = BTreeMap::from([("vip".parse().unwrap(), router())]);
+    let head = VipHead { remarks: vec!["no real time".into()], ..VipHead::default() };
+    let vipd = Reporter::<Vipd>::start(&place.socket, process.clone(), head, routers).unwrap();
     let lvsd = Reporter::<Lvsd>::start(&place.socket, process, LvsHead::default(), services).unwrap();
     let kernels = [
         KernelTable::Present { version: "1.2.1".into() },
@@ -237,7 +278,7 @@ fn what_the_agent_says_is_what_the_definition_says() {
         call("GetState", json!({}));
     }
     checkd.remove_item("resolver/dns2".parse().unwrap());
-    assert!(checkd.flush(LONG));
+    assert!(checkd.flush(LONG) && vipd.flush(LONG));
     let drain = json!({ "real_server": "dns1", "virtual_server": "resolver", "why": "kernel", "for_seconds": 9_000, "on_behalf_of": "al" });
     call("Drain", drain.clone());
     call("Drain", drain);
@@ -248,6 +289,19 @@ fn what_the_agent_says_is_what_the_definition_says() {
         call("Drain", json!({ "real_server": "dsn1" }))["error"],
         "org.holdfast.Agent.NoSuchRealServer"
     );
+    let handover = json!({ "virtual_router": "vip", "what": "yield", "why": "kernel", "for_seconds": 9_000, "on_behalf_of": "al" });
+    assert_eq!(call("Handover", handover.clone())["parameters"]["replaced"], false);
+    assert_eq!(call("Handover", handover.clone())["parameters"]["replaced"], true);
+    call("GetState", json!({}));
+    let end = json!({ "virtual_router": "vip", "on_behalf_of": "al" });
+    assert_eq!(call("EndHandover", end.clone())["parameters"]["ended"]["what"], "yield");
+    assert_eq!(call("EndHandover", end)["error"], "org.holdfast.Agent.NotOrdered");
+    let unknown = json!({ "virtual_router": "vpi", "what": "takeover" });
+    let error = call("Handover", unknown);
+    assert_eq!(error["error"], "org.holdfast.Agent.NoSuchVirtualRouter");
+    assert_eq!(error["parameters"]["suggestion"], "vip");
+    let forever = json!({ "virtual_router": "vip", "what": "takeover", "for_seconds": 0 });
+    assert_eq!(call("Handover", forever)["error"], "org.holdfast.Agent.Refused");
     assert_eq!(call("Report", json!({}))["error"], "org.holdfast.Agent.Refused");
     std::fs::remove_file(&place.state).unwrap();
     std::fs::create_dir(&place.state).unwrap();
@@ -256,7 +310,7 @@ fn what_the_agent_says_is_what_the_definition_says() {
     let generation = call("GetState", json!({}))["parameters"]["state"]["generation"].as_u64().unwrap();
     let report = json!({
         "checkd": { "whole": true, "reporter": { "version": "1", "pid": 1, "started_at": "2026-11-21T00:09:00Z", "config": "c" } },
-        "events": [{ "sequence": 1, "at": "2026-11-21T00:09:00Z", "kind": "ipvs_lost", "virtual_server": "resolver", "real_server": "dns1", "cause": "x", "text": "x" }]
+        "events": [{ "sequence": 1, "at": "2026-11-21T00:09:00Z", "kind": "ipvs_lost", "virtual_server": "resolver", "real_server": "dns1", "virtual_router": "vip", "cause": "x", "text": "x" }]
     });
     call("Report", report);
     call("GetState", json!({}));
@@ -282,5 +336,6 @@ fn what_the_agent_says_is_what_the_definition_says() {
             );
         }
     }
+    assert!(was_there("RouterSender") && was_there("StandingHandover"));
     assert!(was_there("Drain") && was_there("Event") && was_there("Destination") && was_there("Storage"));
 }

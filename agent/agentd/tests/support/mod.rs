@@ -28,6 +28,12 @@ pub const LONG: Duration = Duration::from_secs(60);
 pub const AGENTD: &str = env!("CARGO_BIN_EXE_agentd");
 
 pub const CONFIG: &str = r#"
+[[virtual_router]]
+name = "vip"
+interface = "eth0"
+vrid = 51
+addresses = ["192.0.2.53"]
+
 [[virtual_server]]
 name = "resolver"
 address = "192.0.2.53"
