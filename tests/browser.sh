@@ -2,6 +2,7 @@
 # Looks at the status page with a real browser (Debian's chromium, headless, with an empty profile of its own), over loopback only.
 #
 #   tests/browser.sh [HISTORY_SECONDS]
+#   tests/browser.sh --essential       what `make test` looks at: a good day, hostile texts, a large cluster, pictures
 #
 # Pictures go to target/browser, or to PICTURES. With HISTORY_SECONDS (600 fills the curves) they show latencies over that time.
 set -u

@@ -2,7 +2,7 @@
 # What `make test` runs: every check, one after the other, each announced with its time. Goes on after a failure, ends with
 # "N passed, N failed" and a matching status. A test counts for itself; any other step counts as one.
 #
-#   tests/check.sh [STEP...]     steps: format lints documentation build tests units demo (default: all)
+#   tests/check.sh [STEP...]     steps: format lints documentation build tests units browser demo (default: all)
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 . tests/packages.sh
@@ -85,13 +85,14 @@ step() {
     build) quietly build cargo build --locked --workspace --bins ;;
     tests) counted tests cargo test --locked --workspace --no-fail-fast ;;
     units) counted units tests/units.sh ;;
+    browser) counted browser tests/browser.sh --essential ;;
     demo) openly demo tests/demo.sh --short ;;
-    *) echo "no step '$1': format lints documentation build tests units demo" >&2; exit 2 ;;
+    *) echo "no step '$1': format lints documentation build tests units browser demo" >&2; exit 2 ;;
   esac
 }
 
 prepare
-[ $# -gt 0 ] || set -- format lints documentation build tests units demo
+[ $# -gt 0 ] || set -- format lints documentation build tests units browser demo
 for name in "$@"; do
   step "$name"
 done

@@ -29,6 +29,8 @@ use restart::Restarts;
 
 pub use child::{become_daemon, find as find_daemon};
 
+/// What is run.
+const DAEMONS: [&str; 4] = ["agentd", "checkd", "lvsd", "statusd"];
 /// How long the daemons have to end by themselves.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A socket's path, with its ending NUL, must fit into 108 bytes (`sun_path` in unix(7)).
@@ -62,7 +64,7 @@ pub fn execute(socket: Option<&Path>, args: &Run) -> anyhow::Result<Outcome> {
     }
     let places = places(socket, args)?;
     let mut daemons = Vec::new();
-    for name in ["agentd", "checkd", "lvsd"] {
+    for name in DAEMONS {
         daemons.push(Daemon::new(name, &places)?);
     }
     // Before the first child, so that no death is missed.

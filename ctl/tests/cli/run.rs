@@ -28,6 +28,9 @@ struct Place {
     folder: tempfile::TempDir,
 }
 
+/// What is run.
+const DAEMONS: [&str; 4] = ["agentd", "checkd", "lvsd", "statusd"];
+
 impl Place {
     fn new() -> Self {
         // Beside the command's own file, so that it can be linked and need not be copied.
@@ -40,7 +43,7 @@ impl Place {
     fn with_daemons() -> Self {
         let place = Self::new();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/daemon.sh");
-        for name in ["agentd", "checkd", "lvsd"] {
+        for name in DAEMONS {
             symlink(&script, place.path(name)).unwrap();
         }
         place
@@ -150,7 +153,7 @@ impl Running {
 fn daemons_are_started_and_ended() {
     let place = Place::with_daemons();
     let mut running = place.start();
-    let pids: Vec<i32> = ["agentd", "checkd", "lvsd"].map(|name| place.started(name, 1)).to_vec();
+    let pids: Vec<i32> = DAEMONS.map(|name| place.started(name, 1)).to_vec();
     running.says("checkd: hello");
     let line = running.says("lvsd: an escape");
     assert_eq!(line, "lvsd: an escape: \\u{1b}[2J");
@@ -208,11 +211,11 @@ fn one_that_fails_at_once_is_tried_later() {
 fn a_reload_goes_to_all_unless_it_is_wrong() {
     let place = Place::with_daemons();
     let mut running = place.start();
-    for name in ["agentd", "checkd", "lvsd"] {
+    for name in DAEMONS {
         place.started(name, 1);
     }
     running.signal(Signal::SIGHUP);
-    for name in ["agentd", "checkd", "lvsd"] {
+    for name in DAEMONS {
         running.says(&format!("{name}: reloads"));
     }
     fs::write(place.path("good.toml"), "nonsense = 1\n").unwrap();
@@ -239,7 +242,7 @@ fn a_second_signal_ends_the_patience() {
     let place = Place::with_daemons();
     fs::write(place.path("checkd.stubborn"), "").unwrap();
     let mut running = place.start();
-    for name in ["agentd", "checkd", "lvsd"] {
+    for name in DAEMONS {
         place.started(name, 1);
     }
     running.signal(Signal::SIGTERM);
@@ -255,7 +258,7 @@ fn a_second_signal_ends_the_patience() {
 fn daemons_die_with_their_parent() {
     let place = Place::with_daemons();
     let mut running = place.start();
-    let pids = ["agentd", "checkd", "lvsd"].map(|name| place.started(name, 1));
+    let pids = DAEMONS.map(|name| place.started(name, 1));
     running.signal(Signal::SIGKILL);
     assert_eq!(running.code(), None);
     pids.into_iter().for_each(wait_gone);
