@@ -67,3 +67,16 @@ fn mutated_replies() {
         println!("{rounds} mutations from seed {seed}");
     }
 }
+
+#[test]
+fn the_corpus_gets_as_far_as_being_validated() {
+    for (name, octets, wanted) in [
+        ("nsec", &include_bytes!("../fuzz/corpus/reply/dnssec-nsec")[..], "Some(DnsSignatureExpiring)"),
+        ("nsec-none", include_bytes!("../fuzz/corpus/reply/dnssec-nsec-none"), "Some(DnsSignatureExpiring)"),
+        ("deleg", include_bytes!("../fuzz/corpus/reply/dnssec-deleg"), "Some(DnsReferral)"),
+        ("signed", include_bytes!("../fuzz/corpus/reply/signed"), "Some(DnsBogus)"),
+    ] {
+        let outcome = target::validate(octets).remove(0);
+        assert_eq!(format!("{:?}", outcome.cause), wanted, "{name}: {outcome:?}");
+    }
+}

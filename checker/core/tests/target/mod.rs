@@ -2,11 +2,12 @@
 //!
 //! Owns the invariants that hold for any octets at all. Used by cargo-fuzz and by the test that needs no fuzzer.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use checker_core::dns::{
-    Ask, Circumstances, Class, DnsCheck, Edns, Exchange, Input, Question, RecordType, Records, Sent,
-    Signatures, Wanted, details, judge, serial_of, sort, summary, wants_tcp,
+    After, Algorithm, Ask, Circumstances, Class, Crypto, Digest, DnsCheck, Edns, Exchange, Input, Outcome,
+    Question, RecordType, Records, Sent, Signatures, Transport, Validation, Wanted, details, judge,
+    serial_of, sort, summary, wants_tcp,
 };
 use checker_core::{Time, Verdict};
 
@@ -30,6 +31,90 @@ static CHECKS: LazyLock<Vec<DnsCheck>> = LazyLock::new(|| {
     expect.expire = Some(60);
     vec![check(RecordType::A), check(RecordType::ANY), check(RecordType::SOA), picky]
 });
+
+/// The checks again, with the key as trust anchor that the corpus is signed with.
+static VALIDATING: LazyLock<Vec<Arc<DnsCheck>>> = LazyLock::new(|| {
+    let anchor = format!("test DS 17579 15 2 {}", "00".repeat(32));
+    let anchors: Arc<[_]> = [anchor.parse().unwrap()].into();
+    let validating = |check: &DnsCheck| {
+        let mut check = check.clone();
+        // So that the signatures of the corpus last, and everything gets as far as being validated.
+        check.expect = checker_core::dns::Expectation::default();
+        check.expect.empty = checker_core::dns::Empty::Passes;
+        check
+            .expect
+            .rcodes
+            .clone_from(&["NOERROR", "NXDOMAIN"].map(|code| code.parse().unwrap()).into_iter().collect());
+        check.expect.signatures = Some(Signatures { must_last: 0, should_last: 1 << 30 });
+        check.validate(Arc::clone(&anchors));
+        Arc::new(check)
+    };
+    CHECKS.iter().map(validating).collect()
+});
+
+/// Finds everything genuine, so that validation goes as far as it can.
+struct Gullible;
+
+impl Crypto for Gullible {
+    fn verify(&self, _: Algorithm, _: &[u8], _: &[u8], _: &[u8]) -> bool {
+        true
+    }
+
+    fn digest(&self, digest: Digest, octets: &[u8]) -> Vec<u8> {
+        match digest {
+            // A hash that spreads, for NSEC3.
+            Digest::Sha1 => {
+                (0..20u8).map(|n| octets.iter().fold(n, |sum, octet| sum.wrapping_mul(31) ^ octet)).collect()
+            }
+            Digest::Sha256 => vec![0; 32],
+            Digest::Sha384 => vec![0; 48],
+        }
+    }
+}
+
+/// The keys of the zone that the corpus is signed with.
+const KEYS: &[u8] = include_bytes!("../../fuzz/corpus/reply/dnssec-keys");
+
+/// Validates a message as the answer to each check; says how it ended; whatever else is asked for, `octets` or the right keys come back.
+pub fn validate(octets: &[u8]) -> Vec<Outcome> {
+    let mut ends = Vec::new();
+    let start = Time::from_nanos(1_000_000_000);
+    let circumstances = Circumstances { key: 1, epoch: EPOCH, server: [192, 0, 2, 1].into() };
+    for check in &*VALIDATING {
+        let mut validation = Validation::new(check, circumstances, start).unwrap();
+        let mut judgement = judge(check, &check.question, octets, EPOCH);
+        let mut reply = octets;
+        for asked in 0.. {
+            assert!(asked < 40, "it does not end");
+            let outcome = Outcome {
+                verdict: judgement.verdict,
+                cause: judgement.cause,
+                detail: judgement.detail,
+                elapsed: Default::default(),
+                latency: None,
+                connect: None,
+                attempts: 1,
+                strays: 0,
+                transport: Transport::Udp,
+                reply: Some(reply.into()),
+            };
+            match validation.handle(outcome, &Gullible, start) {
+                After::Over(outcome) => {
+                    assert_eq!(outcome.verdict == Verdict::Up, outcome.cause.is_none());
+                    assert!(outcome.detail.len() < 8_000 && !outcome.detail.chars().any(char::is_control));
+                    ends.push(outcome);
+                    break;
+                }
+                After::Ask(next) => {
+                    let keys = next.question.record_type() == RecordType::DNSKEY;
+                    reply = if keys { KEYS } else { octets };
+                    judgement = judge(&next, &next.question, reply, EPOCH);
+                }
+            }
+        }
+    }
+    ends
+}
 
 /// Meets one message; panics when something does not hold that must.
 pub fn reply(octets: &[u8]) {
@@ -58,5 +143,6 @@ pub fn reply(octets: &[u8]) {
             exchange.handle(check, Input::OctetsArrived { attempt: 0, octets }, start);
         }
     }
+    let _ = validate(octets);
     assert!(!details(octets).chars().any(|c| c.is_control() && c != '\n'));
 }
