@@ -28,8 +28,8 @@ pub enum NameError {
     BadEscape(String),
     /// A character that has to be escaped.
     Character(String, char),
-    /// A character outside ASCII.
-    NotAscii(String),
+    /// A label with characters outside ASCII that may not be in a domain name.
+    Script(String),
 }
 
 impl fmt::Display for NameError {
@@ -52,8 +52,8 @@ impl fmt::Display for NameError {
             Self::Character(text, c) => {
                 write!(f, "domain name {text:?} holds {c:?}: write it as \\{:03}", u32::from(*c))
             }
-            Self::NotAscii(text) => {
-                write!(f, "domain name {text:?} holds characters outside ASCII: write it in its xn-- form")
+            Self::Script(text) => {
+                write!(f, "domain name {text:?} holds characters that no domain name may have (UTS 46)")
             }
         }
     }
@@ -177,8 +177,16 @@ impl Hash for Name {
 impl FromStr for Name {
     type Err = NameError;
 
-    /// Reads the presentation form, with or without the dot at the end.
+    /// Reads the presentation form, with or without the dot at the end. Labels in other scripts than ASCII become what they are
+    /// in the DNS (`bücher` is `xn--bcher-kva`, UTS 46 without transitional forms).
     fn from_str(text: &str) -> Result<Self, NameError> {
+        let ascii;
+        let text = if text.is_ascii() {
+            text
+        } else {
+            ascii = in_ascii(text).ok_or_else(|| NameError::Script(text.chars().take(NAME_MAX).collect()))?;
+            &*ascii
+        };
         // A whole name in an error is at most as long as the longest one with every octet escaped.
         let shown = || text.chars().take(4 * NAME_MAX).collect::<String>();
         match text {
@@ -202,8 +210,7 @@ impl FromStr for Name {
             match octet {
                 b'.' => end_label(&mut label)?,
                 b'\\' => label.push(escaped(&mut octets).ok_or_else(|| NameError::BadEscape(shown()))?),
-                0x80.. => return Err(NameError::NotAscii(shown())),
-                0..=b' ' | b'"' | b'(' | b')' | b';' | 0x7f => {
+                0..=b' ' | b'"' | b'(' | b')' | b';' | 0x7f.. => {
                     return Err(NameError::Character(shown(), char::from(octet)));
                 }
                 _ => label.push(octet),
@@ -215,6 +222,21 @@ impl FromStr for Name {
         wire.push(0);
         Ok(Self { wire: wire.into() })
     }
+}
+
+/// A name whose labels in other scripts are written in ASCII; those that are in ASCII already stay as they are, since a name in
+/// the DNS may have underscores and escapes. `None` when there are characters that no name may have.
+fn in_ascii(text: &str) -> Option<String> {
+    // What UTS 46 takes for a dot.
+    let text = text.replace(['\u{3002}', '\u{ff0e}', '\u{ff61}'], ".");
+    let labels: Option<Vec<_>> = text
+        .split('.')
+        .map(|label| match label.is_ascii() {
+            true => Some(label.into()),
+            false => idna::domain_to_ascii_cow(label.as_bytes(), idna::AsciiDenyList::STD3).ok(),
+        })
+        .collect();
+    Some(labels?.join("."))
 }
 
 /// What follows a backslash: three digits up to 255, or any one ASCII character.

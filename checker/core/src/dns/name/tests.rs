@@ -46,8 +46,8 @@ fn mistakes_are_named() {
         ("..", "domain name \"..\" has an empty label: remove the extra dot"),
         ("a b", "domain name \"a b\" holds ' ': write it as \\032"),
         (
-            "bücher.test",
-            "domain name \"bücher.test\" holds characters outside ASCII: write it in its xn-- form",
+            "b\u{2028}cher.test",
+            "domain name \"b\\u{2028}cher.test\" holds characters that no domain name may have (UTS 46)",
         ),
     ] {
         assert_eq!(text.parse::<Name>().unwrap_err().to_string(), message);
@@ -115,4 +115,23 @@ fn names_have_an_order_and_relations() {
     assert_eq!(name("a.b.c").common_labels(&name("x.B.C")), 2);
     assert_eq!(name("b.c").with_label(b"*"), Some(name("*.b.c")));
     assert_eq!((name("b").with_label(b""), name("b").with_label(&[b'a'; 64])), (None, None));
+}
+
+#[test]
+fn other_scripts_become_what_they_are_in_the_dns() {
+    for (text, ascii) in [
+        ("bücher.test", "xn--bcher-kva.test"),
+        ("BÜCHER.Test.", "xn--bcher-kva.Test"),
+        ("bu\u{308}cher.test", "xn--bcher-kva.test"),
+        ("straße.test", "xn--strae-oqa.test"),
+        ("_dns._udp.日本語。test", "_dns._udp.xn--wgv71a119e.test"),
+        ("a\\.b.ελ.test", "a\\.b.xn--qxam.test"),
+        ("xn--bcher-kva.test", "xn--bcher-kva.test"),
+    ] {
+        assert_eq!(text.parse::<Name>().unwrap().to_string(), ascii, "{text}");
+    }
+    for text in ["b\u{2028}.test", "\u{ad}.test", "ü..test", "ü_b.test", &"ü".repeat(80), "a\u{200d}b.test"]
+    {
+        assert!(text.parse::<Name>().is_err(), "{text}");
+    }
 }
