@@ -1,4 +1,4 @@
-//! dnscheck against real name servers: BIND, NSD, Knot and Unbound on loopback, each on a random port.
+//! dnscheck against real name servers: BIND, NSD, Knot, Unbound and Knot Resolver on loopback, each on a random port.
 //!
 //! A server that is not installed fails the tests that need it.
 
@@ -162,6 +162,106 @@ fn unbound_validates() {
     server.expect(true, "", "--qname resolve.test --flags ra");
     server.expect(false, "dns_servfail", "--qname bogus.test");
     server.expect(true, "", "--qname bogus.test --expect-rcode SERVFAIL");
+}
+
+/// A resolver that is told where to find `test` and that believes the key of `resolve.test`.
+fn knot_resolver(upstream: u16, anchor: &str) -> Server {
+    // It keeps what it learns in a file that it wants a few megabytes for.
+    let config = format!(
+        "net.listen('127.0.0.1', PORT)\ncache.open(8 * MB, 'lmdb://DIR/cache')\nmodules = {{ 'policy', 'nsid', 'stats' }}\nnsid.name('box-1')\n\
+         trust_anchors.remove('.')\ntrust_anchors.add('{anchor}')\n\
+         policy.add(policy.suffix(policy.FORWARD('127.0.0.1@{upstream}'), {{ todname('resolve.test') }}))\n\
+         policy.add(policy.suffix(policy.REFUSE, {{ todname('refused.test') }}))\n"
+    );
+    let args = ["-q", "-n", "-c", "DIR/server.conf", "DIR"];
+    Server::start("kresd", &args, &config, &[], ("resolve.test", free_port()))
+}
+
+/// The key that signs a zone's keys, as a trust anchor.
+fn anchor_of(server: &Server, zone: &str) -> String {
+    let keys = server.ask_at("127.0.0.1", &["--qname", zone, "--qtype", "DNSKEY", "-v"]).0;
+    let key = keys.lines().find(|line| line.contains(" DNSKEY 257 ")).unwrap_or_else(|| panic!("{keys}"));
+    key.trim().to_owned()
+}
+
+#[test]
+fn knot_resolver_validates_and_so_do_we() {
+    let primary = knot();
+    let anchor = anchor_of(&primary, "resolve.test");
+    let ours = |server: &Server, passes: bool, said: &str, more: &str| {
+        let words: Vec<&str> = more.split_whitespace().collect();
+        let (line, passed) =
+            server.ask_at("127.0.0.1", &[&["--trust-anchor", &anchor, "--qname"], &words[..]].concat());
+        assert!(passed == passes && line.contains(said), "{more}: {line}");
+    };
+    let resolver = knot_resolver(primary.port, &anchor);
+    // Of the one that signs, and of the one that hands on.
+    for server in [&primary, &resolver] {
+        ours(server, true, "up: ", "resolve.test --expect-answer 192.0.2.80");
+        ours(server, true, "up: ", "alias.resolve.test");
+        ours(server, true, "over TCP", "big.resolve.test --qtype TXT");
+        ours(server, true, "up: ", "resolve.test --udp-and-tcp");
+        ours(server, true, "up: ", "resolve.test --qtype AAAA --expect-empty");
+        ours(server, true, "up: ", "{rand}.resolve.test --expect-rcode NXDOMAIN");
+    }
+    let server = resolver;
+    server.expect(true, "", "--qname resolve.test --ad --flags ad,ra --mixed-case --cookie");
+    server.expect(false, "dns_flags", "--qname resolve.test --ad --cd --flags ad");
+    server.expect(true, "", "--qname resolve.test --rrsig=3d --expect-nsid ^box-1$");
+    server.expect(false, "dns_nxdomain", "--qname no.resolve.test");
+    server.expect(true, "", "--qname refused.test --expect-rcode REFUSED");
+    server.expect(true, "over TCP", "--qname big.resolve.test --qtype TXT");
+    server.expect(false, "dns_answer_mismatch", "--qname resolve.test --expect-answer 192.0.2.1");
+}
+
+/// NSD as a primary that tells no one of changes, with this serial.
+fn nsd_with(port: u16, serial: u32) -> Server {
+    let config = "server:\n  ip-address: 127.0.0.1@PORT\n  username: \"\"\n  database: \"\"\n  zonesdir: \"DIR\"\n  pidfile: \"\"\n  \
+                  zonelistfile: \"DIR/zonelist\"\n  xfrdfile: \"\"\n  xfrdir: \"DIR\"\n  server-count: 1\n\
+                  remote-control:\n  control-enable: no\nzone:\n  name: resolve.test\n  zonefile: zone\n  \
+                  provide-xfr: 127.0.0.1 NOKEY\n";
+    let args = ["-d", "-c", "DIR/server.conf"];
+    Server::start("nsd", &args, config, &[("zone", &zone(serial))], ("resolve.test", port))
+}
+
+#[test]
+fn a_knot_secondary_of_an_nsd_primary() {
+    let (at, behind) = (free_port(), free_port());
+    let primary = nsd_with(at, 5);
+    // It refreshes every hour at the most, and hears of changes only when told: so it stays behind.
+    let config = format!(
+        "server:\n  listen: 127.0.0.1@PORT\n  rundir: DIR\n  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\ndatabase:\n  \
+         storage: DIR\n  timer-db-max-size: 1M\n  kasp-db-max-size: 5M\n  journal-db-max-size: 5M\n  catalog-db-max-size: 5M\n\
+         control:\n  listen: DIR/control\nremote:\n  - id: primary\n    address: 127.0.0.1@{at}\nzone:\n  - domain: resolve.test\n    \
+         storage: DIR\n    file: copy\n    master: primary\n    refresh-min-interval: 3600\n"
+    );
+    let args = ["-c", "DIR/server.conf"];
+    let secondary = Server::start("knotd", &args, &config, &[], ("resolve.test", behind));
+    let primary_shown = format!("127.0.0.1#{at}");
+    let lag = |more: &[&str]| {
+        secondary
+            .ask_at("127.0.0.1", &[&["--qname", "resolve.test", "--primary", &primary_shown], more].concat())
+    };
+    assert!(lag(&[]).1);
+    // The primary comes back with a newer zone.
+    drop(primary);
+    let primary = nsd_with(at, 8);
+    let (line, passed) = lag(&["--grace", "300ms"]);
+    assert!(
+        !passed && line.contains("dns_stale_serial: the zone has serial 5, 3 behind the expected 8"),
+        "{line}"
+    );
+    assert!(lag(&["--max-lag", "3"]).1 && !lag(&["--max-lag", "2"]).1);
+    // Told to, it catches up within the grace.
+    let socket = secondary.directory.join("control");
+    let refreshed = Command::new("knotc")
+        .args(["-s", socket.to_str().unwrap(), "zone-refresh", "resolve.test"])
+        .output()
+        .unwrap();
+    assert!(refreshed.status.success(), "{}", String::from_utf8_lossy(&refreshed.stderr));
+    let (line, passed) = lag(&["--grace", "20s"]);
+    assert!(passed && line.contains(" 8 2 1 86400 60"), "{line}");
+    drop(primary);
 }
 
 #[test]
