@@ -51,6 +51,12 @@ pub enum Command {
     CheckConfig(CheckConfig),
     /// Show what the next pass would change in the kernel's table, in ipvsadm's words
     Diff(Diff),
+    /// Make a configuration of what ipvsadm or keepalived has
+    Import(Import),
+    /// Print the configuration in another program's language
+    Export(Export),
+    /// Start, stop or restart the virtual servers: only ours, and with the question first
+    Lvs(Lvs),
     /// Send a real server no new work
     Drain(Drain),
     /// End a drain
@@ -113,6 +119,93 @@ pub struct CheckConfig {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `holdfast import`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The configuration goes to standard output; what could not be carried over, or means something else now, to standard \
+    error with its line. It changes nothing.\n\n\
+    Exit codes: 0 everything was carried over; 1 something was not; 2 wrong command line, or there is nothing in the file."
+)]
+pub struct Import {
+    /// Where from
+    #[command(subcommand)]
+    pub from: ImportFrom,
+}
+
+/// What can be imported.
+#[derive(Debug, Subcommand)]
+pub enum ImportFrom {
+    /// A table as `ipvsadm -Sn` prints it
+    Ipvsadm {
+        /// The file; - is standard input
+        #[arg(value_name = "FILE", default_value = "-")]
+        file: PathBuf,
+    },
+    /// A configuration of keepalived
+    Keepalived {
+        /// The file
+        #[arg(value_name = "FILE", default_value = "/etc/keepalived/keepalived.conf")]
+        file: PathBuf,
+    },
+}
+
+/// `holdfast export`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 done; 1 it could not be read; 2 wrong command line.")]
+pub struct Export {
+    /// What for
+    #[command(subcommand)]
+    pub to: ExportTo,
+}
+
+/// What can be exported to.
+#[derive(Debug, Subcommand)]
+pub enum ExportTo {
+    /// The table with every real server in it, as lines for `ipvsadm -R`
+    Ipvsadm {
+        /// The configuration
+        #[arg(long, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+        config: PathBuf,
+    },
+}
+
+/// `holdfast lvs`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Where systemd runs lvsd, start and restart are systemctl's; a restart changes nothing in the table. Elsewhere the \
+    table is made once. Services of others are never touched.\n\n\
+    Exit codes: 0 done; 1 it could not be done; 2 wrong command line, or the answer was no."
+)]
+pub struct Lvs {
+    /// What to do
+    #[command(subcommand)]
+    pub verb: LvsVerb,
+    /// The configuration
+    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub config: PathBuf,
+    /// The state file to read when the agent does not answer
+    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_STATE)]
+    pub state: PathBuf,
+}
+
+/// What `holdfast lvs` does.
+#[derive(Debug, Subcommand)]
+pub enum LvsVerb {
+    /// Start lvsd, which makes the table
+    Start,
+    /// Stop lvsd and remove our services from the kernel's table
+    Stop {
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+        /// Give our real servers weight 0 instead: what is there goes on
+        #[arg(long)]
+        drain: bool,
+    },
+    /// Restart lvsd; the table stays as it is
+    Restart,
 }
 
 /// `holdfast diff`.

@@ -12,6 +12,9 @@ mod check_config;
 mod diff;
 mod drain;
 mod explain;
+mod export;
+pub mod import;
+mod lvs;
 mod output;
 mod run;
 mod status;
@@ -51,6 +54,9 @@ pub fn execute(args: Args) -> anyhow::Result<Outcome> {
     match args.command {
         Command::Status(status) => status::execute(&socket, &status),
         Command::Explain(explain) => explain::execute(&socket, &explain),
+        Command::Lvs(args) => lvs::execute(&socket, &args),
+        Command::Export(args) => export::execute(&args),
+        Command::Import(args) => import::execute(&args),
         Command::Diff(args) => diff::execute(&socket, &args),
         Command::CheckConfig(check) => check_config::execute(&check),
         Command::Drain(drain) => drain::drain(&socket, &drain),

@@ -11,7 +11,7 @@ use agent_api::config::{
 use agent_api::{AddressFamily, Name, Protocol, RealServerId, ServiceAddress};
 use agent_ipvs::{
     Destination, DestinationKey, Encapsulation, Flags, Granularity, Persistence, PersistenceEngine,
-    Scheduler, Service, ServiceKey, Thresholds, ValueError, Weight,
+    Scheduler, Service, ServiceEntry, ServiceKey, Table, Thresholds, ValueError, Weight,
 };
 use jiff::SignedDuration;
 
@@ -84,6 +84,21 @@ impl Blueprint {
             exclusive_grace: lasting(config.lvs.exclusive_grace),
             drain_deadline: config.lvs.drain_deadline.map(lasting),
         })
+    }
+
+    /// The table in which every real server serves.
+    #[must_use]
+    pub fn full_table(&self) -> Table {
+        let mut table = Table::new();
+        for pool in &self.pools {
+            for (index, service) in pool.services.iter().enumerate() {
+                let mut entry = ServiceEntry::new(*service);
+                let destinations = pool.members.iter().filter_map(|member| member.destinations.get(index));
+                entry.destinations = destinations.map(|one| (one.key, *one)).collect();
+                table.insert(*service.key(), entry);
+            }
+        }
+        table
     }
 
     /// What the kernel will do and hardly anybody means, a line each.

@@ -5,7 +5,6 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -55,15 +54,15 @@ enum Wake {
 }
 
 /// What a configuration file asks of this daemon.
-struct Asked {
-    blueprint: Blueprint,
+pub(crate) struct Asked {
+    pub(crate) blueprint: Blueprint,
     interval: Duration,
-    settings: Settings,
+    pub(crate) settings: Settings,
     beside: Beside,
     digest: String,
 }
 
-fn load(path: &std::path::Path) -> anyhow::Result<Asked> {
+pub(crate) fn load(path: &std::path::Path) -> anyhow::Result<Asked> {
     let config = load_config(path)?;
     let blueprint =
         Blueprint::of(&config).context("the configuration asks for what the kernel can't hold")?;
@@ -91,24 +90,6 @@ fn sync_daemons(sync: &SyncDaemon) -> anyhow::Result<Vec<agent_ipvs::SyncDaemon>
         max_length: sync.max_length,
     });
     Ok(daemons.collect())
-}
-
-/// Prints the edits that the next pass would make.
-///
-/// # Errors
-/// The configuration is wrong or the table can't be read.
-pub fn dry_run(start: &Start) -> anyhow::Result<()> {
-    let asked = load(&start.config)?;
-    let former = former(start);
-    let actual = LinuxKernel::default().read()?.table();
-    let reconciler = former_reconciler(asked.blueprint, former.as_ref().map(|state| &state.lvsd));
-    let heard = heard(former.as_ref(), asked.settings.flows_move());
-    let (_, difference) = reconciler.plan(heard, &actual, Timestamp::now());
-    let mut out = std::io::stdout().lock();
-    for edit in difference.into_vec() {
-        writeln!(out, "{edit}").context("can't write to standard output")?;
-    }
-    Ok(())
 }
 
 /// Runs until it is told to stop.
@@ -161,7 +142,7 @@ pub fn run(start: Start) -> anyhow::Result<()> {
 }
 
 /// What a former run left: from the agent, or else from its state file.
-fn former(start: &Start) -> Option<State> {
+pub(crate) fn former(start: &Start) -> Option<State> {
     match boot_id() {
         Ok(boot_id) => former_state(&start.socket, &start.state, &boot_id, FORMER_WAIT),
         Err(error) => {
@@ -187,13 +168,13 @@ fn identity(digest: &str) -> agent_api::Reporter {
     }
 }
 
-fn heard(state: Option<&State>, flows_move: bool) -> Heard<'_> {
+pub(crate) fn heard(state: Option<&State>, flows_move: bool) -> Heard<'_> {
     let (checks, orders) = (state.map(|state| &state.checkd), state.map(|state| &state.orders));
     Heard { checks, orders, flows_move }
 }
 
 /// A reconciler that knows what its former self had done.
-fn former_reconciler(blueprint: Blueprint, former: Option<&LvsSection>) -> Reconciler {
+pub(crate) fn former_reconciler(blueprint: Blueprint, former: Option<&LvsSection>) -> Reconciler {
     let items = || former.into_iter().flat_map(|section| &section.items);
     let ours = items().filter_map(|(address, _)| service_key(*address).ok()).collect();
     let fail_open: BTreeSet<Name> = items()

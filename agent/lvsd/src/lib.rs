@@ -8,6 +8,7 @@
 
 pub mod daemon;
 pub mod kernel;
+pub mod once;
 pub mod reconcile;
 mod report;
 mod settings;

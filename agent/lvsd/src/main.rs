@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use agent_daemon::{Common, DEFAULT_STATE};
 use clap::Parser;
 use lvsd::daemon;
+use lvsd::once::{self, Task};
 
 /// Keeps the kernel's IPVS table as the configuration and the verdicts of the checks demand.
 #[derive(Debug, Parser)]
@@ -20,6 +21,15 @@ struct Args {
     /// Print the edits that the next pass would make, in ipvsadm's words, and end. Changes nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Make one pass, print its edits and end. Where nothing is known of any check, every real server serves.
+    #[arg(long, conflicts_with_all = ["remove", "drain"])]
+    once: bool,
+    /// Remove our services from the kernel's table, print the edits and end. With --dry-run only print them.
+    #[arg(long, conflicts_with = "drain")]
+    remove: bool,
+    /// Give weight 0 to every real server of our services, print the edits and end. With --dry-run only print them.
+    #[arg(long)]
+    drain: bool,
 }
 
 fn main() -> ExitCode {
@@ -31,6 +41,15 @@ fn main() -> ExitCode {
     agent_daemon::run(|| {
         let start =
             daemon::Start { config: args.common.config, socket: args.common.socket, state: args.state };
-        if args.dry_run { daemon::dry_run(&start) } else { daemon::run(start) }
+        let task = match (args.remove, args.drain) {
+            (true, _) => Task::Remove,
+            (_, true) => Task::Drain,
+            _ => Task::Pass,
+        };
+        if args.dry_run || args.once || task != Task::Pass {
+            once::run(&start, task, args.dry_run)
+        } else {
+            daemon::run(start)
+        }
     })
 }

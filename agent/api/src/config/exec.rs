@@ -123,8 +123,12 @@ pub(super) fn judged(book: &mut Book<'_>, raw: RawExec<'_>, services: Option<&[S
     let command = raw.command.good()?.into_iter().map(|(word, _)| word.to_owned()).collect();
     let (rhythm, timeout) = rhythm_and_timeout?;
     let protocol = services.and_then(|all| all.first()).map_or(Protocol::Tcp, |service| service.protocol);
+    let command: Vec<String> = command;
+    // A program that is not told of a port needs none, where the services have none that could be told.
+    let portless = services.is_none_or(|all| all.first().is_some_and(|service| service.port == 0));
+    let port = (portless && !command.iter().any(|word| word.contains("{port}"))).then_some(0);
     let check = ExecCheck { command, codes, timeout };
-    Some(Judged { kind: CheckKind::Exec(check), rhythm, port: None, protocol })
+    Some(Judged { kind: CheckKind::Exec(check), rhythm, port, protocol })
 }
 
 /// The check with its placeholders filled in for one real server.
