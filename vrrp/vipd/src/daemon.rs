@@ -56,7 +56,10 @@ pub fn run(start: Start) -> anyhow::Result<()> {
         .name("clerk".to_owned())
         .spawn(move || clerk::work(&tales, &mut desk))
         .context("can't start a thread")?;
-    let mut engine = Engine::start(asked.plan, Controls { signals, inbox, bell }, teller)?;
+    // systemd's `RuntimeDirectory=`; it may name several.
+    let directory = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
+    let controls = Controls { signals, inbox, bell };
+    let mut engine = Engine::start(asked.plan, directory.as_deref(), controls, teller)?;
     let grants = realtime::ask(asked.failover.realtime_priority, asked.failover.lock_memory);
     for refusal in &grants.refusals {
         tracing::warn!("{refusal}");

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod daemon;
 pub mod engine;
 mod links;
+mod macvlan;
 mod netlink;
 pub mod plan;
 mod port;

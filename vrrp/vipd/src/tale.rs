@@ -69,6 +69,11 @@ pub enum Note {
         /// Why.
         errno: Errno,
     },
+    /// The kernel refuses a route or a rule.
+    RouteRefused {
+        /// Why.
+        errno: Errno,
+    },
     /// An address with our mark that nobody is set to have was removed.
     StrayRemoved {
         /// Which.
@@ -84,6 +89,9 @@ impl fmt::Display for Note {
             Self::AdvertNotSent { errno } => write!(f, "adverts can't be sent: {}", errno.desc()),
             Self::AddressRefused { address, errno } => {
                 write!(f, "the kernel refuses {address}: {}", errno.desc())
+            }
+            Self::RouteRefused { errno } => {
+                write!(f, "the kernel refuses a route or a rule: {}", errno.desc())
             }
             Self::AddressNotRemoved { errno } => {
                 write!(f, "an address can't be taken off its interface: {}", errno.desc())

@@ -3,6 +3,7 @@
 //! Owns logging, the hooks, the report to the agent and the loading of a new configuration. Nothing here is on the way
 //! of an advert, and the engine never waits for it.
 
+pub mod hooks;
 pub mod words;
 
 use std::sync::mpsc::Receiver;

@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use agent_api::config::Route;
 use nix::errno::Errno;
 use vrrp_core::announce::ArpForm;
 use vrrp_core::codec::{Family, Ipv4Header};
@@ -25,6 +26,8 @@ pub(super) struct Trouble {
     sending: Option<Errno>,
     /// Adverts that could not be sent.
     pub(super) unsent: u64,
+    /// Why its virtual interface could not be made.
+    pub(super) device: Option<String>,
 }
 
 impl Engine {
@@ -37,10 +40,9 @@ impl Engine {
                 Action::SendAdvert { priority } => self.send_adverts(group, member, priority),
                 Action::ClaimAddresses { lifetime } => {
                     self.put_addresses(group, member, lifetime);
+                    self.put_routes(group, member);
                 }
-                Action::RenewAddresses { lifetime } => {
-                    self.put_addresses(group, member, lifetime);
-                }
+                Action::RenewAddresses { lifetime } => self.put_addresses(group, member, lifetime),
                 Action::ReleaseAddresses => self.release(group, member),
                 Action::Announce => self.announce(group, member, now),
                 Action::Report(event) => self.report(group, member, event, now),
@@ -147,7 +149,32 @@ impl Engine {
         }
     }
 
-    /// Takes the addresses off their interfaces.
+    /// Puts the routes and rules of a member there. Without them it serves all the same, so that a refusal is told only.
+    pub(super) fn put_routes(&mut self, group: usize, at: usize) {
+        let Self { groups, links, kernel, teller, .. } = self;
+        let Some(member) = groups.get(group).and_then(|group| group.members.get(at)) else { return };
+        if member.plan.routes.is_empty() && member.plan.rules.is_empty() {
+            return;
+        }
+        let routes = routes(member, links).map(|(interface, route)| Order::PutRoute { interface, route });
+        let rules = member.plan.rules.iter().map(|rule| Order::PutRule { rule });
+        let mut failure = None;
+        let done = kernel.execute(routes.chain(rules), |_, errno| {
+            // A rule that is there already.
+            if errno != Errno::EEXIST {
+                failure = Some(errno);
+            }
+        });
+        if let Err(error) = done {
+            teller.tell(Tale::Trouble(error.to_string()));
+        }
+        if let Some(errno) = failure {
+            let router = Some(member.plan.name.clone());
+            teller.tell(Tale::Note { router, note: Note::RouteRefused { errno } });
+        }
+    }
+
+    /// Takes the addresses off their interfaces, and the routes and rules away.
     pub(super) fn release(&mut self, group: usize, at: usize) {
         let Self { groups, links, kernel, teller, .. } = self;
         let Some(Group { members, .. }) = groups.get_mut(group) else { return };
@@ -157,10 +184,16 @@ impl Engine {
             let Lease { address, prefix, .. } = placed.lease;
             Some(Order::RemoveAddress { interface: interface?, address, prefix })
         });
+        // Routes first: some cannot stay without the address.
+        let routes = routes(member, links).map(|(interface, route)| Order::RemoveRoute { interface, route });
+        let rules = member.plan.rules.iter().map(|rule| Order::RemoveRule { rule });
         let mut failure = None;
-        let done = kernel.execute(orders, |_, errno| {
+        let done = kernel.execute(rules.chain(routes).chain(orders), |_, errno| {
             // Gone already, with its interface or without.
-            if !matches!(errno, Errno::EADDRNOTAVAIL | Errno::ENODEV | Errno::ENOENT) {
+            if !matches!(
+                errno,
+                Errno::EADDRNOTAVAIL | Errno::ENODEV | Errno::ENOENT | Errno::ESRCH | Errno::ENETUNREACH
+            ) {
                 failure = Some(errno);
             }
         });
@@ -178,7 +211,7 @@ impl Engine {
         let Self { groups, links, ports, .. } = self;
         let Some(member) = groups.get(group).and_then(|group| group.members.get(at)) else { return };
         for placed in &member.plan.addresses {
-            let Some(on) = links.by_name(member.plan.interface_of(placed)) else { continue };
+            let Some(on) = links.by_name(member.interface_of(placed)) else { continue };
             let (Some(mac), Some(segment)) = (on.link.mac, ports.segment(on.link.index)) else { continue };
             segment.announce(placed.lease.address, mac, ArpForm::Request, on.forwards);
             if member.plan.reply_form && placed.lease.address.is_ipv4() {
@@ -203,13 +236,21 @@ impl Engine {
     }
 }
 
+/// The routes of a member whose interface is there, with its index.
+fn routes<'m>(member: &'m Member, links: &Links) -> impl Iterator<Item = (u32, &'m Route)> {
+    member.plan.routes.iter().filter_map(move |route| {
+        let name = route.interface.as_deref().unwrap_or(&member.plan.interface);
+        Some((links.by_name(name)?.link.index, route))
+    })
+}
+
 /// The addresses of a member, each with the index of its interface, if that is there.
 pub(super) fn places<'m>(
     member: &'m Member,
     links: &Links,
 ) -> impl Iterator<Item = (&'m Placed, Option<u32>)> {
     member.plan.addresses.iter().map(move |placed| {
-        let name = member.plan.interface_of(placed);
+        let name = member.interface_of(placed);
         (placed, links.by_name(name).map(|interface| interface.link.index))
     })
 }

@@ -5,6 +5,7 @@
 //! nothing and starts nothing: what is to be told goes to the [`Teller`] and is never waited for.
 
 mod carry;
+mod devices;
 mod notices;
 mod ports;
 mod reload;
@@ -15,6 +16,7 @@ mod turn;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::sync::mpsc::Receiver;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
@@ -23,8 +25,9 @@ use nix::sys::signalfd::SignalFd;
 use vrrp_core::{Input, Order, SyncGroup, Target, Time};
 
 use crate::links::Links;
+use crate::macvlan::Parents;
 use crate::netlink::{Kernel, Monitor};
-use crate::plan::{MemberPlan, Plan};
+use crate::plan::{MemberPlan, Placed, Plan};
 use crate::tale::{Tale, Teller};
 use ports::Ports;
 use timer::Timer;
@@ -101,6 +104,20 @@ struct Member {
     /// Whether its addresses are ours to be there.
     held: bool,
     trouble: carry::Trouble,
+    /// Name of its virtual interface, if it has one.
+    device: Option<String>,
+}
+
+impl Member {
+    /// The interface its adverts go through.
+    fn segment_name(&self) -> &str {
+        self.device.as_deref().unwrap_or(&self.plan.interface)
+    }
+
+    /// The interface an address goes to.
+    fn interface_of<'a>(&'a self, placed: &'a Placed) -> &'a str {
+        placed.interface.as_deref().unwrap_or(self.segment_name())
+    }
 }
 
 /// What the core was told of its interface last.
@@ -122,6 +139,7 @@ pub struct Engine {
     timer: Timer,
     controls: Controls,
     teller: Teller,
+    parents: Parents,
     announcement_rate: u32,
     /// Buffers that are used again: nothing is allocated for an advert.
     datagram: Vec<u8>,
@@ -153,11 +171,16 @@ fn watch(epoll: &Epoll, fd: BorrowedFd<'_>, token: u64) -> nix::Result<()> {
 
 impl Engine {
     /// An engine for `plan`. It looks at the interfaces, opens its sockets and takes up what an earlier run left;
-    /// virtual routers take part from now on.
+    /// virtual routers take part from now on. `directory` is for what must be put back even after a crash.
     ///
     /// # Errors
     /// The kernel has no routing netlink for us, or no descriptor is left.
-    pub fn start(plan: Plan, controls: Controls, teller: Teller) -> Result<Self, EngineError> {
+    pub fn start(
+        plan: Plan,
+        directory: Option<&Path>,
+        controls: Controls,
+        teller: Teller,
+    ) -> Result<Self, EngineError> {
         let epoll =
             Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(EngineError::new("opening an epoll set"))?;
         let mut engine = Self {
@@ -171,6 +194,7 @@ impl Engine {
             timer: Timer::new().map_err(EngineError::new("making a timer"))?,
             controls,
             teller,
+            parents: Parents::load(directory),
             announcement_rate: plan.announcement_rate,
             datagram: vec![0; 4096],
             message: Vec::with_capacity(8 + 255 * 16),

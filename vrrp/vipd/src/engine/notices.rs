@@ -58,9 +58,17 @@ impl Engine {
 
     /// Brings interface indices and sockets in line with the picture.
     pub(super) fn settle(&mut self) {
+        if self.make_devices() {
+            let raised = self.survey().and_then(|()| self.raise_devices()).and_then(|()| self.survey());
+            if let Err(error) = raised {
+                self.tell(Tale::Trouble(error.to_string()));
+            }
+        }
         let Self { groups, links, ports, epoll, teller, announcement_rate, .. } = self;
         for member in groups.iter_mut().flat_map(|group| &mut group.members) {
-            member.on = links.by_name(&member.plan.interface).map(|interface| interface.link.index);
+            let missing = member.plan.virtual_mac && member.device.is_none();
+            let on = links.by_name(member.segment_name()).filter(|_| !missing);
+            member.on = on.map(|interface| interface.link.index);
         }
         ports.settle(epoll, links, groups, *announcement_rate, |text| teller.tell(Tale::Trouble(text)));
     }
@@ -78,7 +86,7 @@ impl Engine {
         for (group, known) in self.groups.iter().enumerate() {
             for (at, member) in known.members.iter().enumerate().filter(|(_, member)| member.held) {
                 let lost = member.plan.addresses.iter().find(|placed| {
-                    let on = self.links.by_name(member.plan.interface_of(placed));
+                    let on = self.links.by_name(member.interface_of(placed));
                     on.is_some_and(|on| on.address(placed.lease.address).is_none())
                 });
                 missing.extend(lost.map(|placed| (group, at, placed.lease.address)));
@@ -124,7 +132,12 @@ impl Engine {
         if self.ports.port(interface.link.index, carries).is_none() {
             return Told::Down;
         }
-        self.source(&member.plan, interface).map_or(Told::NoSource, Told::Up)
+        // The virtual interface has no address of its own to speak from.
+        let Some(parent) = self.links.by_name(&member.plan.interface).filter(|parent| parent.link.works)
+        else {
+            return Told::Down;
+        };
+        self.source(&member.plan, parent).map_or(Told::NoSource, Told::Up)
     }
 
     fn source(&self, plan: &MemberPlan, interface: &Interface) -> Option<IpAddr> {

@@ -89,7 +89,7 @@ impl Ports {
                     ports.entry((index, Carries::Ah)).or_default().vrids.insert(vrid);
                 }
                 for placed in &member.plan.addresses {
-                    let Some(on) = links.by_name(member.plan.interface_of(placed)) else { continue };
+                    let Some(on) = links.by_name(member.interface_of(placed)) else { continue };
                     if on.link.mac.is_none() || on.link.loopback {
                         continue;
                     }

@@ -7,10 +7,10 @@ use std::net::IpAddr;
 
 use vrrp_core::{Input, Target};
 
-use super::{Engine, Group};
+use super::{Engine, Group, Member};
 use crate::clock;
 use crate::netlink::Order;
-use crate::plan::{GroupPlan, MemberPlan, Plan};
+use crate::plan::{GroupPlan, MemberPlan, Placed, Plan};
 use crate::tale::Tale;
 
 impl Engine {
@@ -66,6 +66,7 @@ impl Engine {
             }
         }
         self.remove_strays();
+        self.remove_devices();
     }
 
     /// Takes over changed plans of a running group, which are in place already.
@@ -86,12 +87,32 @@ impl Engine {
                 self.tell(Tale::Trouble(error.to_string()));
             }
             self.carry_all(group, now);
+            self.drop_routes(group, at, before);
             let held = self.groups.get(group).and_then(|group| group.members.get(at)).is_some_and(|m| m.held);
             if held && placed_anew {
                 self.put_addresses(group, at, lease);
+                self.put_routes(group, at);
                 self.carry_all(group, now);
             }
         }
+    }
+
+    /// Removes routes and rules that a running router no longer has.
+    fn drop_routes(&mut self, group: usize, at: usize, before: &MemberPlan) {
+        let Self { groups, links, kernel, .. } = self;
+        let Some(member) = groups.get(group).and_then(|group| group.members.get(at)) else { return };
+        if !member.held {
+            return;
+        }
+        let routes = before.routes.iter().filter(|route| !member.plan.routes.contains(route));
+        let routes = routes.filter_map(|route| {
+            let name = route.interface.as_deref().unwrap_or(&before.interface);
+            Some(Order::RemoveRoute { interface: links.by_name(name)?.link.index, route })
+        });
+        let rules = before.rules.iter().filter(|rule| !member.plan.rules.contains(rule));
+        let rules = rules.map(|rule| Order::RemoveRule { rule });
+        // What is not there need not be removed.
+        let _ = kernel.execute(rules.chain(routes), |_, _| {});
     }
 
     /// Removes held addresses that their virtual router no longer has, unless another one holds them from now on.
@@ -103,17 +124,17 @@ impl Engine {
                 group.members.iter().zip(wanted).filter(|(member, _)| member.held)
             })
         };
-        let key = |plan: &MemberPlan, at: usize| -> Option<(u32, IpAddr, u8)> {
-            let placed = plan.addresses.get(at)?;
-            let on = links.by_name(plan.interface_of(placed))?;
-            Some((on.link.index, placed.lease.address, placed.lease.prefix))
+        let all = |member: &Member, plan: &MemberPlan| -> Vec<(u32, IpAddr, u8)> {
+            let place = |placed: &Placed| {
+                let name = placed.interface.as_deref().unwrap_or(member.segment_name());
+                let on = links.by_name(name)?;
+                Some((on.link.index, placed.lease.address, placed.lease.prefix))
+            };
+            plan.addresses.iter().filter_map(place).collect()
         };
-        let all = |plan: &MemberPlan| -> Vec<(u32, IpAddr, u8)> {
-            (0..plan.addresses.len()).filter_map(|at| key(plan, at)).collect()
-        };
-        let kept: Vec<_> = pairs().flat_map(|(_, wanted)| all(wanted)).collect();
-        let dropped: Vec<_> =
-            pairs().flat_map(|(member, _)| all(&member.plan)).filter(|key| !kept.contains(key)).collect();
+        let kept: Vec<_> = pairs().flat_map(|(member, wanted)| all(member, wanted)).collect();
+        let had = pairs().flat_map(|(member, _)| all(member, &member.plan));
+        let dropped: Vec<_> = had.filter(|key| !kept.contains(key)).collect();
         let orders = dropped.into_iter().map(|(interface, address, prefix)| Order::RemoveAddress {
             interface,
             address,

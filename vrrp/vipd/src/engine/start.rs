@@ -20,6 +20,7 @@ impl Engine {
         self.groups = plan.groups.into_iter().map(Group::new).collect();
         self.settle();
         self.remove_strays();
+        self.remove_devices();
         for group in 0..self.groups.len() {
             self.begin(group);
         }
@@ -43,7 +44,7 @@ impl Engine {
         for member in &group.members {
             let lease = member.plan.config.settings().lease;
             for placed in &member.plan.addresses {
-                let on = self.links.by_name(member.plan.interface_of(placed))?;
+                let on = self.links.by_name(member.interface_of(placed))?;
                 let address = on.address(placed.lease.address)?;
                 if address.origin != OURS || address.permanent || address.tentative || address.dad_failed {
                     return None;
@@ -105,6 +106,7 @@ impl Group {
             told: Told::Down,
             held: false,
             trouble: carry::Trouble::default(),
+            device: None,
         });
         Self { core, members: members.collect(), name: plan.name, changed: true }
     }

@@ -146,7 +146,7 @@ impl Engine {
             let at = known.members.iter().position(|member| {
                 member.held
                     && member.plan.addresses.iter().any(|placed| {
-                        placed.lease.address == frame.sender && member.plan.interface_of(placed) == name
+                        placed.lease.address == frame.sender && member.interface_of(placed) == name
                     })
             })?;
             Some((group, at))
@@ -193,7 +193,11 @@ impl Engine {
                 continue;
             }
             self.feed(group, Target::All, Input::StopRequested, clock::now());
+            if let Some(group) = self.groups.get_mut(group) {
+                group.members.iter_mut().for_each(|member| member.device = None);
+            }
         }
+        self.remove_devices();
         self.tell_news(clock::now());
     }
 

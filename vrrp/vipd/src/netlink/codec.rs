@@ -9,6 +9,8 @@ const HEADER: usize = 16;
 const ATTRIBUTE: usize = 4;
 /// `NLA_F_NESTED` and `NLA_F_NET_BYTEORDER` are not part of an attribute's type.
 const TYPE_MASK: u16 = 0x3fff;
+/// The attribute holds attributes.
+const NESTED: u16 = 0x8000;
 
 /// Messages one behind the other, to be sent at once. The buffer is used again.
 #[derive(Debug, Default)]
@@ -75,6 +77,16 @@ impl Batch {
         self.bytes.extend_from_slice(value.as_bytes());
         self.bytes.push(0);
         self.pad();
+    }
+
+    /// Adds an attribute with attributes in it, which `fill` adds.
+    pub(crate) fn nested(&mut self, kind: u16, fill: impl FnOnce(&mut Self)) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 2]);
+        self.bytes.extend_from_slice(&(kind | NESTED).to_ne_bytes());
+        fill(self);
+        let length = u16::try_from(self.bytes.len() - start).unwrap_or(u16::MAX);
+        self.write_at(start, &length.to_ne_bytes());
     }
 
     fn write_at(&mut self, at: usize, bytes: &[u8]) {
@@ -146,6 +158,7 @@ mod tests {
             batch.fixed(&[2, 24, 0, 0, 9, 0, 0, 0]);
             batch.attribute(1, &[10, 0, 0, 1]);
             batch.text(3, "eth0:1");
+            batch.nested(18, |batch| batch.text(1, "macvlan"));
         });
         batch.add(21, 5, 8, |batch| batch.fixed(&[2, 24, 0]));
         assert_eq!(batch.len(), 2);
@@ -154,6 +167,8 @@ mod tests {
         let found: Vec<_> = attributes(&read[0].payload[8..]).collect();
         assert_eq!(found[0], (1, &[10, 0, 0, 1][..]));
         assert_eq!((found[1].0, text(found[1].1)), (3, Some("eth0:1")));
+        let inner: Vec<_> = attributes(found[2].1).collect();
+        assert_eq!((found[2].0, inner[0].0, text(inner[0].1)), (18, 1, Some("macvlan")));
     }
 
     #[test]

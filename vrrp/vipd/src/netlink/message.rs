@@ -1,11 +1,11 @@
-//! The messages about links, addresses, routes and rules (`linux/rtnetlink.h`, `if_link.h`, `if_addr.h`, `fib_rules.h`).
+//! The messages about links and addresses (`linux/rtnetlink.h`, `if_link.h`, `if_addr.h`).
 //!
-//! Owns which attribute means what, in both directions. It sends nothing.
+//! Owns which attribute means what when the kernel tells; what it is told is in [`super::order`].
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use super::codec::{Batch, Message, attributes, number, text};
+use super::codec::{Message, attributes, number, text};
 
 pub(crate) const RTM_NEWLINK: u16 = 16;
 pub(crate) const RTM_DELLINK: u16 = 17;
@@ -14,24 +14,22 @@ pub(crate) const RTM_NEWADDR: u16 = 20;
 pub(crate) const RTM_DELADDR: u16 = 21;
 pub(crate) const RTM_GETADDR: u16 = 22;
 
-const IFA_ADDRESS: u16 = 1;
-const IFA_LOCAL: u16 = 2;
-const IFA_LABEL: u16 = 3;
-const IFA_CACHEINFO: u16 = 6;
-const IFA_FLAGS: u16 = 8;
-const IFA_PROTO: u16 = 11;
+pub(super) const IFA_ADDRESS: u16 = 1;
+pub(super) const IFA_LOCAL: u16 = 2;
+pub(super) const IFA_LABEL: u16 = 3;
+pub(super) const IFA_CACHEINFO: u16 = 6;
+pub(super) const IFA_FLAGS: u16 = 8;
+pub(super) const IFA_PROTO: u16 = 11;
 
-const IFA_F_NODAD: u32 = 0x02;
 const IFA_F_DADFAILED: u32 = 0x08;
 const IFA_F_TENTATIVE: u32 = 0x40;
 const IFA_F_PERMANENT: u32 = 0x80;
 const IFA_F_SECONDARY: u32 = 0x01;
-const IFA_F_NOPREFIXROUTE: u32 = 0x200;
 
-const IFLA_ADDRESS: u16 = 1;
-const IFLA_IFNAME: u16 = 3;
+pub(super) const IFLA_ADDRESS: u16 = 1;
+pub(super) const IFLA_IFNAME: u16 = 3;
 
-const IFF_UP: u32 = 0x1;
+pub(super) const IFF_UP: u32 = 0x1;
 const IFF_RUNNING: u32 = 0x40;
 const IFF_LOOPBACK: u32 = 0x8;
 
@@ -47,6 +45,8 @@ pub(crate) struct Link {
     pub(crate) mac: Option<[u8; 6]>,
     /// Set up, and with a carrier.
     pub(crate) works: bool,
+    /// Set up, with a carrier or without.
+    pub(crate) is_up: bool,
     pub(crate) loopback: bool,
 }
 
@@ -111,6 +111,7 @@ fn read_link(payload: &[u8]) -> Option<Link> {
         index: u32::from_ne_bytes([i0, i1, i2, i3]),
         name: String::new(),
         mac: None,
+        is_up: flags & IFF_UP != 0,
         works: flags & IFF_UP != 0 && flags & IFF_RUNNING != 0,
         loopback: flags & IFF_LOOPBACK != 0,
     };
@@ -165,15 +166,6 @@ fn ip(value: &[u8]) -> Option<IpAddr> {
     <[u8; 16]>::try_from(value).ok().map(|octets| Ipv6Addr::from(octets).into())
 }
 
-/// What the kernel is to do.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Order<'a> {
-    /// Put an address there, or give it this lifetime anew.
-    PutAddress { interface: u32, address: &'a Lease, lifetime: Duration },
-    /// Take it off.
-    RemoveAddress { interface: u32, address: IpAddr, prefix: u8 },
-}
-
 /// An address that is held for a time, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
@@ -189,72 +181,4 @@ pub struct Lease {
     pub prefix_route: bool,
     /// IPv6: whether the kernel looks for duplicates before the address works.
     pub dad: bool,
-}
-
-impl Order<'_> {
-    /// Adds the order to a batch.
-    pub(crate) fn write(&self, batch: &mut Batch, sequence: u32) {
-        const REQUEST: u16 = 0x1;
-        const ACK: u16 = 0x4;
-        const REPLACE: u16 = 0x100;
-        const CREATE: u16 = 0x400;
-        match *self {
-            Self::PutAddress { interface, address, lifetime } => {
-                batch.add(RTM_NEWADDR, REQUEST | ACK | REPLACE | CREATE, sequence, |batch| {
-                    address_header(batch, interface, address.address, address.prefix, address.scope);
-                    put_address(batch, address, lifetime);
-                });
-            }
-            Self::RemoveAddress { interface, address, prefix } => {
-                batch.add(RTM_DELADDR, REQUEST | ACK, sequence, |batch| {
-                    address_header(batch, interface, address, prefix, 0);
-                });
-            }
-        }
-    }
-}
-
-fn address_header(batch: &mut Batch, interface: u32, address: IpAddr, prefix: u8, scope: u8) {
-    let [a, b, c, d] = interface.to_ne_bytes();
-    batch.fixed(&[family(address), prefix, 0, scope, a, b, c, d]);
-    match address {
-        IpAddr::V4(address) => {
-            batch.attribute(IFA_LOCAL, &address.octets());
-            batch.attribute(IFA_ADDRESS, &address.octets());
-        }
-        IpAddr::V6(address) => batch.attribute(IFA_LOCAL, &address.octets()),
-    }
-}
-
-fn put_address(batch: &mut Batch, lease: &Lease, lifetime: Duration) {
-    // Whole seconds, and never 0, which means "remove it".
-    let valid = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX - 1).max(1);
-    // An IPv6 address that is not preferred is never chosen as a source, but answers all the same. For IPv4 the kernel
-    // would only show it as deprecated.
-    let preferred = if lease.address.is_ipv6() { 0 } else { valid };
-    let mut info = [0; 16];
-    for (slot, byte) in info.iter_mut().zip(preferred.to_ne_bytes().into_iter().chain(valid.to_ne_bytes())) {
-        *slot = byte;
-    }
-    let mut flags = 0;
-    if lease.address.is_ipv6() && !lease.dad {
-        flags |= IFA_F_NODAD;
-    }
-    if !lease.prefix_route {
-        flags |= IFA_F_NOPREFIXROUTE;
-    }
-    if let Some(label) = &lease.label {
-        batch.text(IFA_LABEL, label);
-    }
-    batch.number(IFA_FLAGS, flags);
-    batch.attribute(IFA_CACHEINFO, &info);
-    batch.attribute(IFA_PROTO, &[OURS]);
-}
-
-pub(crate) fn family(address: IpAddr) -> u8 {
-    // The values are 2 and 10.
-    match address {
-        IpAddr::V4(_) => libc::AF_INET as u8,
-        IpAddr::V6(_) => libc::AF_INET6 as u8,
-    }
 }

@@ -14,7 +14,8 @@ use nix::sys::socket::{
 use nix::sys::time::{TimeVal, TimeValLike};
 
 use super::codec::{Batch, messages};
-use super::message::{Notice, Order, RTM_GETADDR, RTM_GETLINK};
+use super::message::{Notice, RTM_GETADDR, RTM_GETLINK};
+use super::order::Order;
 use crate::sys;
 
 /// The kernel fills datagrams of a dump up to 32 KiB.

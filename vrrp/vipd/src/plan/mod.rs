@@ -80,11 +80,6 @@ impl MemberPlan {
         self.config.settings().family
     }
 
-    /// The interface an address goes to.
-    pub(crate) fn interface_of<'a>(&'a self, placed: &'a Placed) -> &'a str {
-        placed.interface.as_deref().unwrap_or(&self.interface)
-    }
-
     /// Whether `other` can be taken over by the running virtual router: it is the same one on the same segment.
     pub(crate) fn is_same_router(&self, other: &Self) -> bool {
         let identity = |plan: &Self| {

@@ -1,0 +1,142 @@
+//! The virtual interface with a virtual router's own MAC address (RFC 9568, 7.3), and the kernel settings that go with it.
+//!
+//! Owns its name, the settings (`/proc/sys/net`), and the file that keeps the parent's own settings until they are put
+//! back, also after a crash. It sends nothing to the kernel.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use vrrp_core::codec::Family;
+
+/// Name of the interface: at most 15 characters for any index that has five digits.
+pub(crate) fn name(family: Family, vrid: u8, parent: u32) -> String {
+    let family = match family {
+        Family::Ipv4 => 4,
+        Family::Ipv6 => 6,
+    };
+    format!("vrrp{family}.{vrid}.{parent}")
+}
+
+/// Whether an interface is one that this program makes.
+pub(crate) fn is_ours(name: &str, mac: Option<[u8; 6]>) -> bool {
+    let is_virtual = |mac: [u8; 6]| matches!(mac, [0, 0, 0x5e, 0, 1 | 2, _]);
+    (name.starts_with("vrrp4.") || name.starts_with("vrrp6.")) && mac.is_some_and(is_virtual)
+}
+
+/// Settings of the virtual interface, before it is set up.
+///
+/// It answers only for addresses of its own; what comes in by it may be routed back another way (`rp_filter` 2 overrules
+/// a stricter `all`, which is a maximum); and for IPv4 it has no IPv6 at all.
+pub(crate) fn prepare(name: &str, family: Family) -> io::Result<()> {
+    match family {
+        Family::Ipv4 => {
+            write("ipv4", name, "arp_ignore", "1")?;
+            write("ipv4", name, "accept_local", "1")?;
+            write("ipv4", name, "rp_filter", "2")?;
+            match write("ipv6", name, "disable_ipv6", "1") {
+                // A kernel without IPv6.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                result => result,
+            }
+        }
+        Family::Ipv6 => {
+            write("ipv6", name, "accept_ra", "0")?;
+            write("ipv6", name, "autoconf", "0")
+        }
+    }
+}
+
+fn path(version: &str, interface: &str, setting: &str) -> PathBuf {
+    // An interface's name holds no slash.
+    Path::new("/proc/sys/net").join(version).join("conf").join(interface).join(setting)
+}
+
+fn write(version: &str, interface: &str, setting: &str, value: &str) -> io::Result<()> {
+    let path = path(version, interface, setting);
+    fs::write(&path, value).map_err(|error| {
+        io::Error::new(error.kind(), format!("setting {} to {value}: {error}", path.display()))
+    })
+}
+
+/// What parents were set to before us: while a virtual interface is on one, it answers ARP for its own addresses only.
+#[derive(Debug, Default)]
+pub(crate) struct Parents {
+    /// Interface → its `arp_ignore`.
+    saved: BTreeMap<String, String>,
+    /// Where that is kept.
+    file: Option<PathBuf>,
+}
+
+impl Parents {
+    /// Takes up what an earlier run had saved in `directory`.
+    pub(crate) fn load(directory: Option<&Path>) -> Self {
+        let file = directory.map(|directory| directory.join("arp_ignore"));
+        let text = file.as_ref().and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
+        let pairs = text.lines().filter_map(|line| line.split_once(' '));
+        let valid =
+            pairs.filter(|(name, value)| !name.contains('/') && *name != ".." && value.parse::<u8>().is_ok());
+        let saved = valid.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { saved, file }
+    }
+
+    /// Sets a parent, after its own setting is safe.
+    pub(crate) fn set(&mut self, name: &str) -> io::Result<()> {
+        let path = path("ipv4", name, "arp_ignore");
+        let now = fs::read_to_string(&path)?.trim().to_owned();
+        if now == "0" {
+            self.saved.entry(name.to_owned()).or_insert(now);
+            self.save()?;
+            write("ipv4", name, "arp_ignore", "1")?;
+        }
+        Ok(())
+    }
+
+    /// Puts back the setting of every parent that `keeps` does not name.
+    pub(crate) fn restore(&mut self, keeps: &[&str]) -> io::Result<()> {
+        let done: Vec<String> =
+            self.saved.keys().filter(|name| !keeps.contains(&name.as_str())).cloned().collect();
+        if done.is_empty() {
+            return Ok(());
+        }
+        let mut result = Ok(());
+        for name in done {
+            let Some(value) = self.saved.remove(&name) else { continue };
+            match write("ipv4", &name, "arp_ignore", &value) {
+                // The interface is gone, and its settings with it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => result = result.and(other),
+            }
+        }
+        result.and(self.save())
+    }
+
+    fn save(&self) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let text: String = self.saved.iter().map(|(name, value)| format!("{name} {value}\n")).collect();
+        let new = file.with_extension("new");
+        fs::write(&new, text)?;
+        fs::rename(&new, file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit() {
+        assert_eq!(name(Family::Ipv4, 51, 2), "vrrp4.51.2");
+        assert!(name(Family::Ipv6, 255, 99_999).len() <= 15);
+    }
+
+    #[test]
+    fn what_was_saved_is_read_and_nonsense_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("arp_ignore");
+        fs::write(&file, "eth0 0\n../../x 1\neth1 nonsense\nno-value\n").unwrap();
+        let parents = Parents::load(Some(directory.path()));
+        assert_eq!(parents.saved, BTreeMap::from([("eth0".to_owned(), "0".to_owned())]));
+    }
+}
