@@ -42,6 +42,7 @@ exposure holdfast-agentd.service 15
 exposure holdfast-checkd.service 15
 exposure holdfast-lvsd.service 20
 exposure holdfast-statusd.service 15
+exposure holdfast-vipd.service 20
 echo
 [ $FAILED = 0 ] && word=ok || word=FAILED
 echo "test result: $word. $PASSED passed; $FAILED failed"

@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use agent_core::view::length;
-use agent_daemon::{DEFAULT_SOCKET, DEFAULT_STATE};
+use agent_daemon::{DEFAULT_SOCKET, DEFAULT_STATE, load_config};
 use anyhow::{Context, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -66,6 +66,10 @@ pub fn execute(socket: Option<&Path>, args: &Run) -> anyhow::Result<Outcome> {
     let mut daemons = Vec::new();
     for name in DAEMONS {
         daemons.push(Daemon::new(name, &places)?);
+    }
+    // Without a virtual router there is nothing for it to do, and it asks for rights that a container may not have.
+    if load_config(&args.config).is_ok_and(|config| !config.virtual_routers.is_empty()) {
+        daemons.push(Daemon::new("vipd", &places)?);
     }
     // Before the first child, so that no death is missed.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCHLD]).context("listening for signals")?;

@@ -8,10 +8,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use vrrp_core::codec::Family;
+use vrrp_core::track::Fact;
 use vrrp_core::{Event, Status, Time};
+
+use crate::realtime::Grants;
 
 /// Tales that wait at most.
 const ROOM: usize = 4096;
@@ -46,7 +50,32 @@ pub enum Tale {
     /// SIGHUP came.
     ReloadWanted,
     /// The engine does its work; told at least every ten seconds.
-    Alive,
+    Alive {
+        /// What it counted.
+        figures: Figures,
+    },
+    /// An interface that is tracked works, or does not.
+    Link {
+        /// Its name.
+        interface: String,
+        /// Whether it works.
+        works: bool,
+    },
+    /// The agent told something new.
+    FactsChanged,
+    /// Something that is tracked was looked at.
+    Fact {
+        /// Virtual router.
+        router: Arc<str>,
+        /// Number of the tracker.
+        index: usize,
+        /// What was seen.
+        fact: Fact,
+    },
+    /// What the kernel granted.
+    Granted(Grants),
+    /// There is nothing more to tell.
+    End,
 }
 
 /// What the engine itself notices.
@@ -104,8 +133,19 @@ impl fmt::Display for Note {
     }
 }
 
+/// What the engine counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Adverts sent.
+    pub sent: u64,
+    /// Datagrams heard.
+    pub heard: u64,
+    /// The latest that a deadline was served since the last time.
+    pub lateness: Duration,
+}
+
 /// How a virtual router is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Snapshot {
     /// Name.
     pub router: Arc<str>,
@@ -115,6 +155,14 @@ pub struct Snapshot {
     pub family: Family,
     /// Interface.
     pub interface: String,
+    /// Its number in adverts.
+    pub vrid: u8,
+    /// Its interval.
+    pub interval: Duration,
+    /// Its addresses, the listed ones first.
+    pub addresses: Vec<IpAddr>,
+    /// Those of them that this machine has by it.
+    pub held: Vec<IpAddr>,
     /// Own address it speaks from.
     pub source: Option<IpAddr>,
     /// What the core says.

@@ -4,29 +4,9 @@
 
 mod bed;
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use bed::{Bed, longest_gap, unanswered};
-
-const VIP: &str = "10.9.0.50";
-
-fn config(priority: u8, more: &str) -> String {
-    format!(
-        "[[virtual_router]]\nname = \"vip\"\ninterface = \"eth0\"\nvrid = 51\npriority = {priority}\n\
-         addresses = [\"{VIP}\"]\n{more}\n"
-    )
-}
-
-fn pair(more: &str) -> Bed {
-    let mut bed = Bed::build(2);
-    bed.serve(&[VIP.parse::<IpAddr>().unwrap()]);
-    bed.hosts[0].start(&config(150, more));
-    bed.wait_holders(VIP, &[0]);
-    bed.hosts[1].start(&config(100, more));
-    bed.hosts[1].wait_log("initialize -> backup");
-    bed
-}
+use bed::{VIP, longest_gap, pair, unanswered};
 
 #[test]
 fn the_backup_takes_over_and_gives_back() {

@@ -3,7 +3,12 @@
 //! Owns logging, the hooks, the report to the agent and the loading of a new configuration. Nothing here is on the way
 //! of an advert, and the engine never waits for it.
 
-pub mod hooks;
+pub(crate) mod desk;
+mod events;
+mod facts;
+mod hooks;
+mod report;
+mod watch;
 pub mod words;
 
 use std::sync::mpsc::Receiver;
@@ -21,6 +26,9 @@ pub fn work(tales: &Receiver<Tale>, office: &mut impl Office) {
     while let Ok(tale) = tales.recv() {
         log(&tale);
         office.told(&tale);
+        if matches!(tale, Tale::End) {
+            return;
+        }
     }
 }
 
@@ -39,6 +47,13 @@ fn log(tale: &Tale) {
         Tale::Note { router: None, note: note @ Note::StrayRemoved { .. } } => tracing::info!("{note}"),
         Tale::Note { router: None, note } => tracing::warn!("{note}"),
         Tale::Trouble(text) => tracing::warn!("{text}"),
-        Tale::Snapshot(_) | Tale::ReloadWanted | Tale::Alive => {}
+        Tale::Granted(grants) => grants.refusals.iter().for_each(|refusal| tracing::warn!("{refusal}")),
+        Tale::Snapshot(_)
+        | Tale::ReloadWanted
+        | Tale::Alive { .. }
+        | Tale::FactsChanged
+        | Tale::Fact { .. }
+        | Tale::Link { .. }
+        | Tale::End => {}
     }
 }

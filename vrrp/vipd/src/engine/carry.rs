@@ -67,7 +67,7 @@ impl Engine {
 
     /// Sends an advert to every destination.
     pub(super) fn send_adverts(&mut self, group: usize, member: usize, priority: u8) {
-        let Self { groups, ports, message, packet, identification, sequence, teller, .. } = self;
+        let Self { groups, ports, message, packet, identification, sequence, teller, figures, .. } = self;
         let Some(Group { core, members, .. }) = groups.get_mut(group) else { return };
         let (Some(router), Some(member)) = (core.members().get(member), members.get_mut(member)) else {
             return;
@@ -98,6 +98,9 @@ impl Engine {
                 Some(port) if written => port.send(packet, destination),
                 _ => Err(Errno::ENOTCONN.into()),
             };
+            if sent.is_ok() {
+                figures.sent += 1;
+            }
             if let Err(error) = sent {
                 failure = Some(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw));
             }

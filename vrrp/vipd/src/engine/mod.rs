@@ -28,7 +28,7 @@ use crate::links::Links;
 use crate::macvlan::Parents;
 use crate::netlink::{Kernel, Monitor};
 use crate::plan::{MemberPlan, Placed, Plan};
-use crate::tale::{Tale, Teller};
+use crate::tale::{Figures, Tale, Teller};
 use ports::Ports;
 use timer::Timer;
 
@@ -141,6 +141,9 @@ pub struct Engine {
     teller: Teller,
     parents: Parents,
     announcement_rate: u32,
+    /// Interfaces that are tracked, and whether they worked when that was told last.
+    tracked: Vec<(String, Option<bool>)>,
+    figures: Figures,
     /// Buffers that are used again: nothing is allocated for an advert.
     datagram: Vec<u8>,
     message: Vec<u8>,
@@ -196,6 +199,8 @@ impl Engine {
             teller,
             parents: Parents::load(directory),
             announcement_rate: plan.announcement_rate,
+            tracked: Vec::new(),
+            figures: Figures::default(),
             datagram: vec![0; 4096],
             message: Vec::with_capacity(8 + 255 * 16),
             packet: Vec::with_capacity(64 + 255 * 16),

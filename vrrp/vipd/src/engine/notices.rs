@@ -53,7 +53,21 @@ impl Engine {
             self.settle();
         }
         self.compare(now);
+        if structure {
+            self.tell_links();
+        }
         Ok(())
+    }
+
+    /// Tells of interfaces that are tracked and work no longer, or again.
+    pub(super) fn tell_links(&mut self) {
+        for (name, told) in &mut self.tracked {
+            let works = self.links.by_name(name).is_some_and(|interface| interface.link.works);
+            if *told != Some(works) {
+                *told = Some(works);
+                self.teller.tell(Tale::Link { interface: name.clone(), works });
+            }
+        }
     }
 
     /// Brings interface indices and sockets in line with the picture.

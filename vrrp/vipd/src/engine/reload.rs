@@ -17,6 +17,7 @@ impl Engine {
     /// Takes over another plan.
     pub(super) fn reconfigure(&mut self, plan: Plan) {
         self.announcement_rate = plan.announcement_rate;
+        self.tracked = plan.tracked_interfaces.into_iter().map(|name| (name, None)).collect();
         let mut old: Vec<Option<Group>> = Vec::new();
         // What goes, goes first: its adverts still need its sockets.
         for group in 0..self.groups.len() {
@@ -64,6 +65,10 @@ impl Engine {
             } else {
                 self.change(group, &before);
             }
+        }
+        // What was just removed is no stray.
+        if let Err(error) = self.hear(clock::now()) {
+            self.tell(Tale::Trouble(error.to_string()));
         }
         self.remove_strays();
         self.remove_devices();

@@ -18,6 +18,8 @@ impl Engine {
     /// Begins with a plan, on the picture of the interfaces as it is.
     pub(super) fn take_up(&mut self, plan: Plan) {
         self.groups = plan.groups.into_iter().map(Group::new).collect();
+        self.tracked = plan.tracked_interfaces.into_iter().map(|name| (name, None)).collect();
+        self.tell_links();
         self.settle();
         self.remove_strays();
         self.remove_devices();

@@ -77,7 +77,8 @@ impl Engine {
         let now = clock::now();
         for group in 0..self.groups.len() {
             let due = self.groups.get(group).and_then(|group| group.core.deadline());
-            if due.is_some_and(|(at, ..)| at <= now) {
+            if let Some((at, ..)) = due.filter(|(at, ..)| *at <= now) {
+                self.figures.lateness = self.figures.lateness.max(now.since(at));
                 self.feed(group, Target::All, Input::DeadlinePassed, now);
             }
         }
@@ -103,7 +104,9 @@ impl Engine {
         let mut buffer = std::mem::take(&mut self.datagram);
         for _ in 0..AT_ONCE {
             let Some(port) = self.ports.port(interface, carries) else { break };
-            let datagram = match port.receive(&mut buffer) {
+            let received = port.receive(&mut buffer);
+            self.figures.heard += u64::from(matches!(received, Ok(Some(_))));
+            let datagram = match received {
                 Ok(Some(Ok(datagram))) => datagram,
                 // Too broken to say which virtual router it is for.
                 Ok(Some(Err(_))) => continue,
@@ -206,7 +209,8 @@ impl Engine {
         let all = now >= self.slow_news;
         if all {
             self.slow_news = now + SLOW_NEWS;
-            self.teller.tell(Tale::Alive);
+            self.teller.tell(Tale::Alive { figures: self.figures });
+            self.figures.lateness = Duration::ZERO;
         }
         for group in 0..self.groups.len() {
             if all || self.groups.get(group).is_some_and(|group| group.changed) {
@@ -225,6 +229,10 @@ impl Engine {
                 group: group.name.clone(),
                 family: member.plan.family(),
                 interface: member.plan.interface.clone(),
+                vrid: member.plan.config.vrid().get(),
+                interval: member.plan.config.interval().span(),
+                addresses: member.plan.config.addresses().collect(),
+                held: held(member, &self.links),
                 source: router.source(),
                 status: router.status(),
                 unsent: member.trouble.unsent,
@@ -233,4 +241,14 @@ impl Engine {
             self.teller.tell(Tale::Snapshot(Box::new(snapshot)));
         }
     }
+}
+
+/// The addresses of a member that are on their interfaces because of it.
+fn held(member: &super::Member, links: &crate::links::Links) -> Vec<std::net::IpAddr> {
+    let is_there = |placed: &&crate::plan::Placed| {
+        let on = links.by_name(member.interface_of(placed));
+        on.is_some_and(|on| on.address(placed.lease.address).is_some())
+    };
+    let all = member.plan.addresses.iter().filter(|_| member.held);
+    all.filter(is_there).map(|placed| placed.lease.address).collect()
 }

@@ -22,6 +22,8 @@ pub struct Plan {
     pub groups: Vec<GroupPlan>,
     /// The most announcements an interface sends in a second.
     pub announcement_rate: u32,
+    /// Interfaces that are tracked.
+    pub tracked_interfaces: Vec<String>,
 }
 
 /// Virtual routers that are Active together or not at all.
@@ -38,6 +40,8 @@ pub struct GroupPlan {
 pub struct MemberPlan {
     /// Name of the virtual router. Its routers for IPv4 and IPv6 share it.
     pub name: Arc<str>,
+    /// Whether it is the first one of its virtual router: trackers, hooks and events are the router's, once.
+    pub leads: bool,
     /// Interface whose segment it lives on.
     pub interface: String,
     /// What the core is set to.

@@ -17,6 +17,8 @@ use agent_api::config::{
 use vrrp_core::RouterConfig;
 use vrrp_core::codec::{Authentication, Family, Secret};
 
+use crate::clerk::desk::tracked_interfaces;
+
 use super::{GroupPlan, Lease, MemberPlan, Placed, Plan};
 
 /// Why a configuration that is right cannot be used.
@@ -61,7 +63,10 @@ impl Plan {
             }
         }
         let rates = config.virtual_routers.iter().map(|router| router.announce.rate);
-        Ok(Self { groups, announcement_rate: rates.min().unwrap_or(1_000) })
+        let announcement_rate = rates.min().unwrap_or(1_000);
+        let mut plan = Self { groups, announcement_rate, tracked_interfaces: Vec::new() };
+        plan.tracked_interfaces = tracked_interfaces(&plan);
+        Ok(plan)
     }
 }
 
@@ -87,6 +92,7 @@ fn member(
     let name: Arc<str> = router.name.as_str().into();
     Ok(MemberPlan {
         name,
+        leads: is_first,
         interface: router.interface.clone(),
         addresses: config.addresses().filter_map(place).collect(),
         // They are for the virtual router as a whole, whose members are Active together.

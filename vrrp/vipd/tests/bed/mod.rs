@@ -3,7 +3,14 @@
 //!
 //! Owns the namespaces and the processes; both are gone when it is dropped, whatever became of the test.
 
-#![allow(dead_code, clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+#![allow(
+    dead_code,
+    unsafe_code,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr
+)]
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -26,6 +33,51 @@ pub const SOON: Duration = Duration::from_secs(20);
 const PORT: u16 = 5300;
 
 static BEDS: AtomicU32 = AtomicU32::new(0);
+
+/// The virtual address of [`config`].
+pub const VIP: &str = "10.9.0.50";
+
+/// A configuration with one virtual router.
+pub fn config(priority: u8, more: &str) -> String {
+    format!(
+        "[[virtual_router]]\nname = \"vip\"\ninterface = \"eth0\"\nvrid = 51\npriority = {priority}\n\
+         addresses = [\"{VIP}\"]\n{more}\n"
+    )
+}
+
+/// Two hosts with that router, the first one Active.
+pub fn pair(more: &str) -> Bed {
+    let mut bed = Bed::build(2);
+    bed.serve(&[VIP.parse::<IpAddr>().expect("an address")]);
+    bed.hosts[0].start(&config(150, more));
+    bed.wait_holders(VIP, &[0]);
+    bed.hosts[1].start(&config(100, more));
+    bed.hosts[1].wait_log("initialize -> backup");
+    bed
+}
+
+/// Says on the segment, in a namespace, that an address is at a MAC that nobody has.
+pub fn claim(namespace: &str, address: &str) {
+    let frame = vrrp_core::announce::gratuitous_arp(
+        vrrp_core::announce::ArpForm::Request,
+        [2, 0, 0, 0, 0, 0x66],
+        address.parse().expect("an IPv4 address"),
+    );
+    inside(namespace, || {
+        let index = nix::net::if_::if_nametoindex("eth0").expect("eth0");
+        let socket = Socket::new(Domain::PACKET, Type::RAW, None).expect("a packet socket");
+        let mut storage = socket2::SockAddrStorage::zeroed();
+        // SAFETY: sockaddr_ll is plain integers, and fits into the storage.
+        let address = unsafe {
+            let ll = storage.view_as::<libc::sockaddr_ll>();
+            ll.sll_family = libc::AF_PACKET as u16;
+            ll.sll_ifindex = index as i32;
+            ll.sll_halen = 6;
+            socket2::SockAddr::new(storage, size_of::<libc::sockaddr_ll>() as u32)
+        };
+        socket.send_to(&frame, &address).expect("a frame is sent");
+    });
+}
 
 /// Runs `ip` in a namespace; panics with its words if it fails.
 pub fn ip(namespace: Option<&str>, arguments: &str) -> String {
