@@ -42,6 +42,8 @@ pub(crate) fn prepare(name: &str, family: Family) -> io::Result<()> {
             }
         }
         Family::Ipv6 => {
+            // No link-local address of its own: made of the shared MAC it would be the same on every machine.
+            write("ipv6", name, "addr_gen_mode", "1")?;
             write("ipv6", name, "accept_ra", "0")?;
             write("ipv6", name, "autoconf", "0")
         }
@@ -60,11 +62,15 @@ fn write(version: &str, interface: &str, setting: &str, value: &str) -> io::Resu
     })
 }
 
-/// What parents were set to before us: while a virtual interface is on one, it answers ARP for its own addresses only.
+/// What a parent is set to while a virtual interface is on it: it answers ARP for its own addresses only, and asks from
+/// none but those. Otherwise the neighbours would learn its MAC address for a virtual address now and then.
+const WANTED: [(&str, &str); 2] = [("arp_ignore", "1"), ("arp_announce", "2")];
+
+/// What parents were set to before us.
 #[derive(Debug, Default)]
 pub(crate) struct Parents {
-    /// Interface → its `arp_ignore`.
-    saved: BTreeMap<String, String>,
+    /// Interface and setting → its value.
+    saved: BTreeMap<(String, String), String>,
     /// Where that is kept.
     file: Option<PathBuf>,
 }
@@ -72,38 +78,43 @@ pub(crate) struct Parents {
 impl Parents {
     /// Takes up what an earlier run had saved in `directory`.
     pub(crate) fn load(directory: Option<&Path>) -> Self {
-        let file = directory.map(|directory| directory.join("arp_ignore"));
+        let file = directory.map(|directory| directory.join("parents"));
         let text = file.as_ref().and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
-        let pairs = text.lines().filter_map(|line| line.split_once(' '));
-        let valid =
-            pairs.filter(|(name, value)| !name.contains('/') && *name != ".." && value.parse::<u8>().is_ok());
-        let saved = valid.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Self { saved, file }
+        let entry = |line: &str| {
+            let mut words = line.split(' ');
+            let (name, setting, value) = (words.next()?, words.next()?, words.next()?);
+            let known = WANTED.iter().any(|(wanted, _)| *wanted == setting);
+            let sound = known && !name.contains('/') && name != ".." && value.parse::<u8>().is_ok();
+            sound.then(|| ((name.to_owned(), setting.to_owned()), value.to_owned()))
+        };
+        Self { saved: text.lines().filter_map(entry).collect(), file }
     }
 
-    /// Sets a parent, after its own setting is safe.
+    /// Sets a parent, after its own settings are safe.
     pub(crate) fn set(&mut self, name: &str) -> io::Result<()> {
-        let path = path("ipv4", name, "arp_ignore");
-        let now = fs::read_to_string(&path)?.trim().to_owned();
-        if now == "0" {
-            self.saved.entry(name.to_owned()).or_insert(now);
-            self.save()?;
-            write("ipv4", name, "arp_ignore", "1")?;
+        for (setting, wanted) in WANTED {
+            let now = fs::read_to_string(path("ipv4", name, setting))?.trim().to_owned();
+            // A stricter one stays.
+            if now.parse::<u8>().ok() < wanted.parse::<u8>().ok() {
+                self.saved.entry((name.to_owned(), setting.to_owned())).or_insert(now);
+                self.save()?;
+                write("ipv4", name, setting, wanted)?;
+            }
         }
         Ok(())
     }
 
-    /// Puts back the setting of every parent that `keeps` does not name.
+    /// Puts back the settings of every parent that `keeps` does not name.
     pub(crate) fn restore(&mut self, keeps: &[&str]) -> io::Result<()> {
-        let done: Vec<String> =
-            self.saved.keys().filter(|name| !keeps.contains(&name.as_str())).cloned().collect();
+        let is_done = |(name, _): &(String, String)| !keeps.contains(&name.as_str());
+        let done: Vec<_> = self.saved.keys().filter(|key| is_done(key)).cloned().collect();
         if done.is_empty() {
             return Ok(());
         }
         let mut result = Ok(());
-        for name in done {
-            let Some(value) = self.saved.remove(&name) else { continue };
-            match write("ipv4", &name, "arp_ignore", &value) {
+        for (name, setting) in done {
+            let Some(value) = self.saved.remove(&(name.clone(), setting.clone())) else { continue };
+            match write("ipv4", &name, &setting, &value) {
                 // The interface is gone, and its settings with it.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 other => result = result.and(other),
@@ -114,7 +125,8 @@ impl Parents {
 
     fn save(&self) -> io::Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
-        let text: String = self.saved.iter().map(|(name, value)| format!("{name} {value}\n")).collect();
+        let text: String =
+            self.saved.iter().map(|((name, setting), value)| format!("{name} {setting} {value}\n")).collect();
         let new = file.with_extension("new");
         fs::write(&new, text)?;
         fs::rename(&new, file)
@@ -134,9 +146,13 @@ mod tests {
     #[test]
     fn what_was_saved_is_read_and_nonsense_is_not() {
         let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("arp_ignore");
-        fs::write(&file, "eth0 0\n../../x 1\neth1 nonsense\nno-value\n").unwrap();
+        let file = directory.path().join("parents");
+        let text = "eth0 arp_ignore 0\n../x arp_ignore 1\neth1 arp_ignore no\neth1 forwarding 1\nshort\n";
+        fs::write(&file, text).unwrap();
         let parents = Parents::load(Some(directory.path()));
-        assert_eq!(parents.saved, BTreeMap::from([("eth0".to_owned(), "0".to_owned())]));
+        assert_eq!(
+            parents.saved,
+            BTreeMap::from([(("eth0".to_owned(), "arp_ignore".to_owned()), "0".to_owned())])
+        );
     }
 }

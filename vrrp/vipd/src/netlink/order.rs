@@ -44,7 +44,7 @@ pub(crate) enum Order<'a> {
     PutRule { rule: &'a Rule },
     /// Take it away.
     RemoveRule { rule: &'a Rule },
-    /// Make a macvlan in private mode, which gives itself no IPv6 address.
+    /// Make a macvlan in private mode, which is down.
     MakeMacvlan { name: &'a str, parent: u32, mac: [u8; 6] },
     /// Set an interface up.
     SetUp { interface: u32 },
@@ -188,14 +188,10 @@ fn link_header(batch: &mut Batch, interface: u32, flags: u32) {
 fn make_macvlan(batch: &mut Batch, name: &str, parent: u32, mac: [u8; 6]) {
     const IFLA_LINK: u16 = 5;
     const IFLA_LINKINFO: u16 = 18;
-    const IFLA_AF_SPEC: u16 = 26;
     const INFO_KIND: u16 = 1;
     const INFO_DATA: u16 = 2;
     const MACVLAN_MODE: u16 = 1;
     const MODE_PRIVATE: u32 = 1;
-    const INET6: u16 = 10;
-    const INET6_ADDR_GEN_MODE: u16 = 8;
-    const GEN_MODE_NONE: u8 = 1;
     link_header(batch, 0, 0);
     batch.text(IFLA_IFNAME, name);
     batch.number(IFLA_LINK, parent);
@@ -203,9 +199,6 @@ fn make_macvlan(batch: &mut Batch, name: &str, parent: u32, mac: [u8; 6]) {
     batch.nested(IFLA_LINKINFO, |batch| {
         batch.text(INFO_KIND, "macvlan");
         batch.nested(INFO_DATA, |batch| batch.number(MACVLAN_MODE, MODE_PRIVATE));
-    });
-    batch.nested(IFLA_AF_SPEC, |batch| {
-        batch.nested(INET6, |batch| batch.attribute(INET6_ADDR_GEN_MODE, &[GEN_MODE_NONE]));
     });
 }
 

@@ -27,6 +27,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use socket2::{Domain, Socket, Type};
 
+pub mod agent;
+
 /// How long something may take that nothing is promised about.
 pub const SOON: Duration = Duration::from_secs(20);
 /// Where the service answers.
@@ -301,6 +303,7 @@ impl Host {
             .arg("--state")
             .arg(self.directory.join("state.json"))
             .arg("--log-level=debug")
+            .env("RUNTIME_DIRECTORY", &self.directory)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("the log"))
             .stderr(log);
