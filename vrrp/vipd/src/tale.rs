@@ -98,6 +98,11 @@ pub enum Note {
         /// Why.
         errno: Errno,
     },
+    /// Duplicate address detection found an address in use.
+    AddressInUse {
+        /// Which.
+        address: IpAddr,
+    },
     /// The kernel refuses a route or a rule.
     RouteRefused {
         /// Why.
@@ -118,6 +123,12 @@ impl fmt::Display for Note {
             Self::AdvertNotSent { errno } => write!(f, "adverts can't be sent: {}", errno.desc()),
             Self::AddressRefused { address, errno } => {
                 write!(f, "the kernel refuses {address}: {}", errno.desc())
+            }
+            Self::AddressInUse { address } => {
+                write!(
+                    f,
+                    "{address} is another host's, says duplicate address detection; it does not work here"
+                )
             }
             Self::RouteRefused { errno } => {
                 write!(f, "the kernel refuses a route or a rule: {}", errno.desc())

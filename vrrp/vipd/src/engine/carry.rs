@@ -9,13 +9,14 @@ use std::time::Duration;
 use agent_api::config::Route;
 use nix::errno::Errno;
 use vrrp_core::announce::ArpForm;
-use vrrp_core::codec::{Family, Ipv4Header};
+use vrrp_core::codec::{Family, Ipv4Header, PRIORITY_OWNER};
 use vrrp_core::router::{Action, Event};
 use vrrp_core::{Input, State, Time};
 
 use super::{Engine, Group, Member};
 use crate::links::Links;
 use crate::netlink::Order;
+use crate::netlink::message::OURS;
 use crate::plan::{Lease, Placed};
 use crate::port::{self, Carries};
 use crate::tale::{Note, Tale};
@@ -122,6 +123,9 @@ impl Engine {
         let Self { groups, links, kernel, teller, after, .. } = self;
         let Some(Group { members, .. }) = groups.get_mut(group) else { return };
         let Some(member) = members.get_mut(at) else { return };
+        if !member.held {
+            member.doubtful = member.plan.addresses.iter().any(|placed| placed.lease.dad);
+        }
         member.held = true;
         let mut failure: Option<(IpAddr, Errno)> = None;
         let places = places(member, links);
@@ -210,11 +214,15 @@ impl Engine {
     }
 
     /// One round of announcements.
-    fn announce(&mut self, group: usize, at: usize, now: Time) {
+    pub(super) fn announce(&mut self, group: usize, at: usize, now: Time) {
         let Self { groups, links, ports, .. } = self;
         let Some(member) = groups.get(group).and_then(|group| group.members.get(at)) else { return };
         for placed in &member.plan.addresses {
             let Some(on) = links.by_name(member.interface_of(placed)) else { continue };
+            // Nobody is told of an address that may be another host's: see `compare`.
+            if placed.lease.dad && on.address(placed.lease.address).is_none_or(|known| known.tentative) {
+                continue;
+            }
             let (Some(mac), Some(segment)) = (on.link.mac, ports.segment(on.link.index)) else { continue };
             segment.announce(placed.lease.address, mac, ArpForm::Request, on.forwards);
             if member.plan.reply_form && placed.lease.address.is_ipv4() {
@@ -247,13 +255,17 @@ fn routes<'m>(member: &'m Member, links: &Links) -> impl Iterator<Item = (u32, &
     })
 }
 
-/// The addresses of a member, each with the index of its interface, if that is there.
+/// The addresses of a member, each with the index of its interface, if that is there. What the machine itself has for
+/// good (priority 255) is not among them: it is neither leased nor removed.
 pub(super) fn places<'m>(
     member: &'m Member,
     links: &Links,
 ) -> impl Iterator<Item = (&'m Placed, Option<u32>)> {
-    member.plan.addresses.iter().map(move |placed| {
-        let name = member.interface_of(placed);
-        (placed, links.by_name(name).map(|interface| interface.link.index))
+    let owner = member.plan.config.settings().priority == PRIORITY_OWNER;
+    member.plan.addresses.iter().filter_map(move |placed| {
+        let on = links.by_name(member.interface_of(placed));
+        let known = on.and_then(|on| on.address(placed.lease.address));
+        let own = owner && known.is_some_and(|known| known.permanent && known.origin != OURS);
+        (!own).then(|| (placed, on.map(|on| on.link.index)))
     })
 }

@@ -103,6 +103,8 @@ struct Member {
     told: Told,
     /// Whether its addresses are ours to be there.
     held: bool,
+    /// Whether an address still has to show that it is nobody else's.
+    doubtful: bool,
     trouble: carry::Trouble,
     /// Name of its virtual interface, if it has one.
     device: Option<String>,

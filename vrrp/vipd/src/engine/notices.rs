@@ -110,6 +110,37 @@ impl Engine {
             self.feed(group, Target::Member(at), Input::AddressLost(address), now);
         }
         self.missing = missing;
+        self.settle_doubts(now);
+    }
+
+    /// Announces addresses that waited for duplicate address detection, and tells of those that failed it.
+    fn settle_doubts(&mut self, now: Time) {
+        for group in 0..self.groups.len() {
+            for at in 0..self.groups.get(group).map_or(0, |group| group.members.len()) {
+                let Self { groups, links, teller, .. } = self;
+                let member = groups.get_mut(group).and_then(|group| group.members.get_mut(at));
+                let Some(member) = member.filter(|member| member.held && member.doubtful) else { continue };
+                let known = member.plan.addresses.iter().filter(|placed| placed.lease.dad).map(|placed| {
+                    let on = links.by_name(member.interface_of(placed));
+                    (placed.lease.address, on.and_then(|on| on.address(placed.lease.address)))
+                });
+                let mut waits = false;
+                for (address, known) in known {
+                    match known {
+                        Some(known) if known.dad_failed => {
+                            let router = Some(member.plan.name.clone());
+                            teller.tell(Tale::Note { router, note: Note::AddressInUse { address } });
+                        }
+                        Some(known) => waits |= known.tentative,
+                        None => waits = true,
+                    }
+                }
+                if !waits {
+                    member.doubtful = false;
+                    self.announce(group, at, now);
+                }
+            }
+        }
     }
 
     /// Tells one virtual router of its link and source, if they are not as it was told last.

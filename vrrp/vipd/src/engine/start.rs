@@ -107,6 +107,7 @@ impl Group {
             on: None,
             told: Told::Down,
             held: false,
+            doubtful: false,
             trouble: carry::Trouble::default(),
             device: None,
         });
