@@ -110,3 +110,38 @@ fn ipv6_and_ipv4_move_together() {
     asker.wait_answered_by(1, || bed.logs());
     drop(asker.finish());
 }
+
+#[test]
+fn with_duplicate_address_detection_it_waits_and_then_says_so() {
+    let mut bed = Bed::build(2);
+    let config = |priority| {
+        bed::config(priority, "advert_interval = \"100ms\"\ndad = true")
+            .replace(&format!("addresses = [\"{VIP}\"]"), "addresses = [\"fe80::5e:51\", \"fd09::50\"]")
+    };
+    bed.serve(&["fd09::50".parse().unwrap()]);
+    bed.hosts[0].start(&config(150));
+    bed.wait_holders("fd09::50", &[0]);
+    let asker = bed.ask("fd09::50", Duration::from_millis(20));
+    asker.wait_answered_by(0, || bed.logs());
+    drop(asker.finish());
+    let shown = bed.hosts[0].ip("-6 address show dev eth0");
+    assert!(!shown.contains("tentative") && !shown.contains("dadfailed"), "{shown}");
+    // Another host has the address for good: detection finds that out, and it is told.
+    assert_eq!(bed.hosts[0].stop(), Some(0));
+    bed.hosts[1].ip("address add fd09::50/128 dev eth0 nodad");
+    bed.hosts[0].restart();
+    bed.hosts[0].wait_log("fd09::50 is another host's, says duplicate address detection");
+}
+
+#[test]
+fn an_owner_keeps_its_own_address() {
+    let mut bed = Bed::build(1);
+    bed.hosts[0].ip(&format!("address add {VIP}/24 dev eth0"));
+    bed.hosts[0].start(&bed::config(255, ""));
+    bed.hosts[0].wait_log("initialize -> active: owns the addresses");
+    assert!(
+        bed.hosts[0].ip("address show dev eth0").contains(&format!("{VIP}/24 scope global secondary eth0"))
+    );
+    assert_eq!(bed.hosts[0].stop(), Some(0));
+    assert!(bed.hosts[0].has(VIP), "{}", bed.logs());
+}

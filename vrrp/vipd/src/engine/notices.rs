@@ -10,7 +10,7 @@ use vrrp_core::{Input, Target, Time};
 
 use super::{Engine, EngineError, Told};
 use crate::links::Interface;
-use crate::netlink::Heard;
+use crate::netlink::{Heard, Notice};
 use crate::plan::MemberPlan;
 use crate::tale::{Note, Tale};
 
@@ -32,10 +32,17 @@ impl Engine {
     /// Takes all notices there are, then tells the cores what they mean.
     pub(super) fn hear(&mut self, now: Time) -> Result<(), EngineError> {
         let mut structure = false;
+        // The kernel removes an address with a lifetime that fails detection.
+        let mut clash = None;
         for _ in 0..AT_ONCE {
             let links = &mut self.links;
             let heard = self.monitor.read(&mut |notice| {
                 structure |= notice.is_structural();
+                if let Notice::AddressGone(gone) = &notice
+                    && gone.dad_failed
+                {
+                    clash = Some(gone.address);
+                }
                 links.apply(notice);
             })?;
             match heard {
@@ -51,6 +58,9 @@ impl Engine {
         if structure {
             self.links.look_up_forwarding();
             self.settle();
+        }
+        if let Some(address) = clash.filter(|address| self.is_virtual(*address)) {
+            self.tell(Tale::Note { router: None, note: Note::AddressInUse { address } });
         }
         self.compare(now);
         if structure {
@@ -113,28 +123,18 @@ impl Engine {
         self.settle_doubts(now);
     }
 
-    /// Announces addresses that waited for duplicate address detection, and tells of those that failed it.
+    /// Announces addresses that waited for duplicate address detection.
     fn settle_doubts(&mut self, now: Time) {
         for group in 0..self.groups.len() {
             for at in 0..self.groups.get(group).map_or(0, |group| group.members.len()) {
-                let Self { groups, links, teller, .. } = self;
+                let Self { groups, links, .. } = self;
                 let member = groups.get_mut(group).and_then(|group| group.members.get_mut(at));
                 let Some(member) = member.filter(|member| member.held && member.doubtful) else { continue };
-                let known = member.plan.addresses.iter().filter(|placed| placed.lease.dad).map(|placed| {
+                let waits = member.plan.addresses.iter().filter(|placed| placed.lease.dad).any(|placed| {
                     let on = links.by_name(member.interface_of(placed));
-                    (placed.lease.address, on.and_then(|on| on.address(placed.lease.address)))
+                    let known = on.and_then(|on| on.address(placed.lease.address));
+                    known.is_none_or(|known| known.tentative)
                 });
-                let mut waits = false;
-                for (address, known) in known {
-                    match known {
-                        Some(known) if known.dad_failed => {
-                            let router = Some(member.plan.name.clone());
-                            teller.tell(Tale::Note { router, note: Note::AddressInUse { address } });
-                        }
-                        Some(known) => waits |= known.tentative,
-                        None => waits = true,
-                    }
-                }
                 if !waits {
                     member.doubtful = false;
                     self.announce(group, at, now);
@@ -185,18 +185,19 @@ impl Engine {
         self.source(&member.plan, parent).map_or(Told::NoSource, Told::Up)
     }
 
+    /// Whether a virtual router of this machine has the address.
+    fn is_virtual(&self, address: IpAddr) -> bool {
+        let mut members = self.groups.iter().flat_map(|group| &group.members);
+        members.any(|member| member.plan.addresses.iter().any(|placed| placed.lease.address == address))
+    }
+
     fn source(&self, plan: &MemberPlan, interface: &Interface) -> Option<IpAddr> {
         let wide = plan.config.settings().peers.first().is_some_and(|peer| match peer {
             IpAddr::V4(_) => false,
             IpAddr::V6(peer) => !peer.is_unicast_link_local(),
         });
         let owner = plan.config.settings().priority == vrrp_core::codec::PRIORITY_OWNER;
-        let is_virtual = |address: IpAddr| {
-            self.groups
-                .iter()
-                .flat_map(|group| &group.members)
-                .any(|member| member.plan.addresses.iter().any(|placed| placed.lease.address == address))
-        };
+        let is_virtual = |address: IpAddr| self.is_virtual(address);
         let chosen = interface.source(plan.family(), plan.source, wide, is_virtual);
         // The owner speaks from the address it owns when it has no other.
         chosen.or_else(|| {
