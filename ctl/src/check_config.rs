@@ -71,7 +71,11 @@ fn mistake_lines(mistakes: &Mistakes) -> String {
 }
 
 fn probes_per_second(config: &Config) -> f64 {
-    config.real_servers().map(|(_, server)| 1.0 / server.check.rhythm.interval.as_secs_f64()).sum()
+    config
+        .real_servers()
+        .flat_map(|(_, server)| &server.checks)
+        .map(|check| 1.0 / check.rhythm.interval.as_secs_f64())
+        .sum()
 }
 
 /// `/etc/holdfast/holdfast.toml: 2 virtual servers, 5 real servers, 2.5 probes per second`.

@@ -7,9 +7,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use agent_api::wire::DESCRIPTION;
-use agent_api::{
-    CheckHead, CheckReport, KernelTable, LvsHead, RouterReport, ServiceReport, Setting, Verdict, VipHead,
-};
+use agent_api::{CheckHead, KernelTable, LvsHead, RouterReport, ServiceReport, Setting, Verdict, VipHead};
 use agent_link::{Checkd, Lvsd, Reporter, Vipd};
 use serde_json::{Value, json};
 use support::{LONG, Place, Raw, health, identity};
@@ -212,26 +210,21 @@ fn what_the_agent_says_is_what_the_definition_says() {
     let _agent = place.start();
     let mut down = health(Verdict::Down);
     down.detail = "no answer".into();
-    down.checks = vec![CheckReport {
-        name: "zone".into(),
-        advisory: true,
-        health: agent_api::RealServerHealth {
-            detail: "no answer".into(),
-            latency_us: Some(1),
-            returned: Some(down.since),
-            weight: Some(3),
-            unconfirmed: 1,
-            cause: Some("dns_timeout".parse().unwrap()),
-            ..health(Verdict::Down)
-        },
-    }];
-    (down.returned, down.weight, down.unconfirmed) = (Some(down.since), Some(3), 1);
-    let up = agent_api::RealServerHealth { latency_us: Some(900), ..health(Verdict::Up) };
+    let second = Some(down.since);
+    let all = agent_api::RealServerHealth {
+        latency_us: Some(900),
+        returned: second,
+        weight: Some(7),
+        unconfirmed: 2,
+        ..down.clone()
+    };
+    let check = agent_api::CheckReport { name: "zone".into(), advisory: true, health: all.clone() };
+    let up = agent_api::RealServerHealth { checks: vec![check], cause: None, ..all.clone() };
+    let dependencies = BTreeMap::from([("router".parse().unwrap(), all)]);
+    let head = CheckHead { blind_since: second, dependencies, ..CheckHead::default() };
     let items =
         BTreeMap::from([("resolver/dns1".parse().unwrap(), up), ("resolver/dns2".parse().unwrap(), down)]);
     let process = identity(10, "2026-11-21T00:00:00Z");
-    let head =
-        CheckHead { blind_since: Some("2026-11-21T00:00:00Z".parse().unwrap()), ..CheckHead::default() };
     let checkd = Reporter::<Checkd>::start(&place.socket, process.clone(), head, items).unwrap();
     let service = json!({
         "virtual_server": "resolver", "scheduler": "wrr", "fail_open": true,

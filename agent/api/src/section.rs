@@ -168,6 +168,9 @@ pub struct CheckHead {
     /// Since when this director is blind: most servers fail and no sentinel answers. Absent when it sees.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blind_since: Option<Timestamp>,
+    /// What real servers depend on, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub dependencies: BTreeMap<Name, RealServerHealth>,
 }
 
 /// What `checkd` says of one real server.

@@ -69,6 +69,7 @@ fn key(field: &str, owner: &str) -> &'static str {
         ("items", "VipSection" | "VipUpdate") => "vip",
         ("rejected", _) => "ttl",
         ("destinations", _) => "10.0.0.1:53",
+        ("dependencies", _) => "gateway",
         other => panic!("no key is known for {other:?}"),
     }
 }

@@ -166,7 +166,7 @@ fn pools(services: usize, servers: usize) -> anyhow::Result<(Blueprint, CheckSec
         let health = RealServerHealth {
             verdict: Verdict::Up,
             since: NOW,
-            address: server.check.target,
+            address: server.checks[0].target,
             cause: None,
             detail: String::new(),
             in_a_row: 1,

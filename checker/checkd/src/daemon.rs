@@ -18,7 +18,7 @@ use checker_probe::{DescriptorLimit, Settings, clock};
 use jiff::Timestamp;
 use tracing::{info, warn};
 
-use crate::pool::{Pool, Start};
+use crate::pool::{Note, Pool, Start, Subject};
 use crate::runner::{Finished, Runner};
 use crate::sentinels::Sentinels;
 
@@ -203,19 +203,76 @@ impl Daemon {
             self.head.local_failures += 1;
         }
         let (token, started) = (finished.token, finished.started);
-        for (id, change, health) in self.pool.finished(token, started, &finished.finding, clock::now(), stamp)
-        {
-            if !self.words.take() {
-                continue;
-            }
-            let (from, to) = (change.from, change.to);
-            match &health.cause {
-                Some(cause) if to != Verdict::Up => {
-                    warn!(server = %id, %from, %to, %cause, "{}", health.detail)
-                }
-                _ => info!(server = %id, %from, %to, "passes its check"),
+        for note in self.pool.finished(token, started, &finished.finding, clock::now(), stamp) {
+            self.tell(note, stamp);
+        }
+    }
+
+    /// A change: a line in the log, and an event where the agent does not find it by itself.
+    fn tell(&mut self, note: Note, stamp: Timestamp) {
+        let Note { subject, change, cause, detail } = note;
+        let (from, to) = (change.from, change.to);
+        if self.words.take() {
+            let server = match &subject {
+                Subject::Server(id) => id.to_string(),
+                Subject::Advisory(id, check) => format!("{id}, advisory check {check}"),
+                Subject::Dependency(name) => format!("dependency {name}"),
+            };
+            match &cause {
+                Some(cause) if to != Verdict::Up => warn!(server, %from, %to, %cause, "{detail}"),
+                _ => info!(server, %from, %to, "passes its check"),
             }
         }
+        let why = match &cause {
+            Some(cause) if detail.is_empty() => format!(": {cause}"),
+            Some(cause) => format!(": {detail} ({cause})"),
+            None => String::new(),
+        };
+        let (kind, id, text) = match subject {
+            Subject::Server(_) => return,
+            Subject::Dependency(name) => {
+                self.next_summary = clock::now();
+                let (kind, text) = match (from, to) {
+                    (_, Verdict::Down) => (
+                        EventKind::DependencyWentDown,
+                        format!(
+                            "{name} is down{why}; what depends on it can't be judged, and is held as it is"
+                        ),
+                    ),
+                    (Verdict::Down, to) if to.passes() => (
+                        EventKind::DependencyWentUp,
+                        format!("{name} works again; what depends on it is judged again"),
+                    ),
+                    _ => return,
+                };
+                (kind, None, text)
+            }
+            Subject::Advisory(id, check) => {
+                let (kind, text) = match (from, to) {
+                    (_, Verdict::Down | Verdict::Degraded) => (
+                        EventKind::AdvisoryCheckFailed,
+                        format!("check {check} of {id}, which only warns, is {to}{why}"),
+                    ),
+                    (Verdict::Down | Verdict::Degraded, Verdict::Up) => (
+                        EventKind::AdvisoryCheckPassed,
+                        format!("check {check} of {id}, which only warns, passes again"),
+                    ),
+                    _ => return,
+                };
+                (kind, Some(id), text)
+            }
+        };
+        let (virtual_server, real_server) =
+            id.map_or((None, None), |id| (Some(id.virtual_server), Some(id.real_server)));
+        self.reporter.event(NewEvent {
+            at: stamp,
+            kind,
+            virtual_server,
+            real_server,
+            virtual_router: None,
+            cause,
+            text,
+        });
     }
 
     /// One word when this director becomes blind, and one when it sees again.
@@ -225,6 +282,9 @@ impl Daemon {
             return;
         }
         self.blind = blind;
+        self.head.blind_since = blind.then(Timestamp::now);
+        // Whoever moves addresses wants to know at once.
+        self.reporter.set_head(self.head.clone());
         let text = if blind {
             "this director is blind: most servers fail and no sentinel answers, so failures do not count and the table is held"
         } else {
@@ -275,6 +335,7 @@ impl Daemon {
             warn!("{swallowed} more real servers changed their verdict");
         }
         self.pool.refresh();
+        self.head.dependencies = self.pool.dependencies();
         self.reporter.set_head(self.head.clone());
         let [up, degraded, down, unknown] = self.pool.count();
         status(&format!("{up} up, {degraded} degraded, {down} down, {unknown} unknown"));

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod checked;
 mod daemon;
 mod history;
 mod pool;

@@ -1,22 +1,26 @@
-//! All real servers, and which one is to be probed when.
+//! All real servers, and which probe is due when.
 //!
-//! Owns the servers by the place of their probe in the schedule, what has changed of them since it was last reported, and
-//! the reload. Servers with equal work and pace share one probe, whichever virtual servers they belong to. Time and findings
+//! Owns the servers and what they depend on, the place of their probes in the schedule, what has changed since it was last reported,
+//! and the reload. Checks with equal work and pace share one probe, whichever virtual servers they belong to. Time and findings
 //! come in as arguments, probes to be begun and reports go out. It opens no socket.
+
+mod slots;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use agent_api::config::Config;
-use agent_api::{CheckSection, RealServerHealth, RealServerId};
+use agent_api::config::{Check, Config};
+use agent_api::{CauseCode, CheckSection, Name, RealServerHealth, RealServerId};
 use checker_core::schedule::ProbeId;
 use checker_core::thresholds::Change;
 use checker_core::{Finding, Pace, Schedule, Time, Verdict};
 use checker_probe::Target;
 use jiff::Timestamp;
 
-use crate::server::{Plan, Server};
+use crate::checked::Plan;
+use crate::server::{CheckPlan, Server, ServerPlan, orphaned};
 use crate::work::{Kind, Work};
+use slots::Slots;
 
 /// Probes due within this part of the shortest interval share a wake-up.
 const WINDOW_PART: u32 = 100;
@@ -36,8 +40,29 @@ pub(crate) struct Start {
     pub(crate) late: Duration,
 }
 
-/// A change of a verdict.
-pub(crate) type Changed = (RealServerId, Change, RealServerHealth);
+/// A change worth a word.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Note {
+    /// Of whom.
+    pub(crate) subject: Subject,
+    /// What it was and what it is.
+    pub(crate) change: Change,
+    /// Why it is not up.
+    pub(crate) cause: Option<CauseCode>,
+    /// The same in one line.
+    pub(crate) detail: String,
+}
+
+/// Whose verdict changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// A real server's.
+    Server(RealServerId),
+    /// That of a check which only warns.
+    Advisory(RealServerId, String),
+    /// That of what real servers depend on.
+    Dependency(Name),
+}
 
 /// What a reload did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,24 +73,31 @@ pub(crate) struct Reload {
     pub(crate) removed: usize,
 }
 
-/// One probe and the servers that it is for, at least one.
+/// One probe and the checks that it is for, at least one: each the number of its server and its own there.
 #[derive(Debug)]
 struct Entry {
     probe: ProbeId,
     work: Work,
     pace: Pace,
-    servers: Vec<(RealServerId, Server)>,
+    checks: Vec<(u32, u8)>,
 }
 
-impl Entry {
-    fn get_mut(&mut self, id: &RealServerId) -> Option<&mut Server> {
-        self.servers.iter_mut().find(|(own, _)| own == id).map(|(_, server)| server)
-    }
+/// Who is checked: real servers, and what they depend on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Dependency(Name),
+    Server(RealServerId),
+}
 
-    /// How long it is to the next probe: as soon as one of the servers wants it.
-    fn interval(&self) -> Duration {
-        self.servers.iter().map(|(_, server)| server.interval()).min().unwrap_or(self.pace.normal)
-    }
+/// One of them.
+#[derive(Debug)]
+struct Slot {
+    key: Key,
+    server: Server,
+    /// What it depends on.
+    parent: Option<u32>,
+    /// Whether its report is out of date.
+    stale: bool,
 }
 
 /// All real servers.
@@ -74,15 +106,17 @@ pub(crate) struct Pool {
     schedule: Schedule,
     /// By place in the schedule.
     entries: Vec<Option<Entry>>,
-    places: BTreeMap<RealServerId, usize>,
+    slots: Slots<Slot>,
+    numbers: BTreeMap<Key, u32>,
     /// Where the probes of one address are: those that may be shared.
     by_target: HashMap<Target, Vec<usize>>,
     /// Whose report is out of date, and who is to be taken out of it.
-    changed: BTreeSet<RealServerId>,
+    changed: Vec<u32>,
     removed: Vec<RealServerId>,
     /// Where the refreshing of unchanged items has got to.
     refreshed: usize,
-    /// How many servers fail now.
+    /// How many real servers there are, and how many of them fail now.
+    servers: usize,
     failing: usize,
 }
 
@@ -98,55 +132,58 @@ impl Pool {
         let mut pool = Self {
             schedule: Schedule::new(seed, WINDOW_MIN),
             entries: Vec::new(),
-            places: BTreeMap::new(),
+            slots: Slots::default(),
+            numbers: BTreeMap::new(),
             by_target: HashMap::new(),
-            changed: BTreeSet::new(),
+            changed: Vec::new(),
             removed: Vec::new(),
             refreshed: 0,
+            servers: 0,
             failing: 0,
         };
-        for (id, plan) in plans(config)? {
-            let left = former
-                .and_then(|section| section.items.get(&id))
-                // Another address is another server.
-                .filter(|health| health.address == plan.work.target.server());
-            let server = match left {
-                Some(health) => Server::restored(plan, health),
-                None => Server::new(plan, stamp),
-            };
-            pool.insert(id, server, now);
+        for Planned { key, parent, plan } in plans(config)? {
+            let left = former.and_then(|section| match &key {
+                Key::Server(id) => section.items.get(id),
+                Key::Dependency(name) => section.head.dependencies.get(name),
+            });
+            let server = Server::new(plan, left, stamp);
+            pool.insert(key, server, parent, now);
         }
         pool.fit_window();
         // All of them are in the first report.
-        pool.changed.clear();
+        pool.take_changed_numbers();
         Ok(pool)
     }
 
-    /// Takes another configuration. A server whose check has not changed keeps its counters and its place in the schedule;
-    /// one whose check has changed keeps its verdict.
+    /// Takes another configuration. A check that has not changed keeps its counters and its place in the schedule; one that has
+    /// changed keeps its verdict.
     pub(crate) fn reload(&mut self, config: &Config, now: Time, stamp: Timestamp) -> Result<Reload, String> {
         let plans = plans(config)?;
         let mut reload = Reload::default();
-        let wanted: BTreeSet<&RealServerId> = plans.iter().map(|(id, _)| id).collect();
-        let gone: Vec<RealServerId> = self.places.keys().filter(|id| !wanted.contains(id)).cloned().collect();
-        for id in gone {
-            self.take(&id);
-            self.changed.remove(&id);
-            self.removed.push(id);
+        let wanted: BTreeSet<&Key> = plans.iter().map(|planned| &planned.key).collect();
+        let gone: Vec<Key> = self.numbers.keys().filter(|key| !wanted.contains(key)).cloned().collect();
+        for key in gone {
+            drop(self.take(&key));
+            if let Key::Server(id) = key {
+                self.removed.push(id);
+            }
             reload.removed += 1;
         }
-        for (id, plan) in plans {
-            match self.get(&id) {
-                Some(server) if server.plan == plan => reload.kept += 1,
-                Some(server) => {
-                    let same = server.plan.work.target.server() == plan.work.target.server();
-                    let server = if same { server.replanned(plan) } else { Server::new(plan, stamp) };
-                    self.take(&id);
-                    self.insert(id, server, now);
+        for Planned { key, parent, plan } in plans {
+            let parent = parent.and_then(|name| self.numbers.get(&Key::Dependency(name)).copied());
+            let number = self.numbers.get(&key).copied();
+            match number.and_then(|number| self.slots.get_mut(number)) {
+                Some(slot) if slot.server.has(&plan) => {
+                    slot.parent = parent;
+                    reload.kept += 1;
+                }
+                Some(_) => {
+                    let Some(server) = self.take(&key) else { continue };
+                    self.put(key, server.replanned(plan, stamp), parent, now);
                     reload.changed += 1;
                 }
                 None => {
-                    self.insert(id, Server::new(plan, stamp), now);
+                    self.put(key, Server::new(plan, None, stamp), parent, now);
                     reload.added += 1;
                 }
             }
@@ -170,8 +207,8 @@ impl Pool {
         }
     }
 
-    /// Takes what a probe found that was begun at `started`. Returns the servers whose verdict it changed. What a check
-    /// found that is no more changes nothing.
+    /// Takes what a probe found that was begun at `started`. Returns what is worth a word. What a check found that is no more
+    /// changes nothing.
     pub(crate) fn finished(
         &mut self,
         token: u64,
@@ -179,31 +216,52 @@ impl Pool {
         finding: &Finding,
         now: Time,
         stamp: Timestamp,
-    ) -> Vec<Changed> {
+    ) -> Vec<Note> {
         let probe = ProbeId::from_bits(token);
-        let mut changes = Vec::new();
-        let entry = self.entries.get_mut(probe.place()).and_then(Option::as_mut);
-        let Some(entry) = entry.filter(|entry| entry.probe == probe) else { return changes };
-        for (id, server) in &mut entry.servers {
-            self.failing -= usize::from(server.is_failing());
-            let observed = server.observe(finding, stamp);
-            self.failing += usize::from(server.is_failing());
-            if observed.news {
-                self.changed.insert(id.clone());
+        let mut notes = Vec::new();
+        let entry = self.entries.get(probe.place()).and_then(Option::as_ref);
+        let Some(entry) = entry.filter(|entry| entry.probe == probe) else { return notes };
+        let mut interval: Option<Duration> = None;
+        for &(number, index) in &entry.checks {
+            let orphaned = orphan(&self.slots, number, finding);
+            let Some(slot) = self.slots.get_mut(number) else { continue };
+            let index = usize::from(index);
+            let counts = usize::from(matches!(slot.key, Key::Server(_)));
+            self.failing -= counts * usize::from(slot.server.is_failing());
+            let seen = slot.server.observe(index, orphaned.as_ref().unwrap_or(finding), stamp);
+            self.failing += counts * usize::from(slot.server.is_failing());
+            if seen.news && !std::mem::replace(&mut slot.stale, true) {
+                self.changed.push(number);
             }
-            if let Some(change) = observed.change {
-                changes.push((id.clone(), change, server.health()));
+            if let Some(change) = seen.change {
+                notes.push(Note::of(slot, change, None));
+            }
+            if let Some(change) = seen.advisory {
+                notes.push(Note::of(slot, change, Some(index)));
+            }
+            // As soon as one of the servers wants it.
+            if let Some((_, check)) = slot.server.check(index) {
+                interval = Some(interval.map_or(check.interval(), |other| other.min(check.interval())));
             }
         }
-        self.schedule.set_interval(probe, entry.interval());
+        self.schedule.set_interval(probe, interval.unwrap_or(entry.pace.normal));
         self.schedule.started(probe, started, now);
-        changes
+        notes
     }
 
-    /// What has changed since this was last called.
+    /// What has changed of real servers since this was last called.
     pub(crate) fn take_changed(&mut self) -> Vec<(RealServerId, RealServerHealth)> {
-        let changed = std::mem::take(&mut self.changed);
-        changed.into_iter().filter_map(|id| self.get(&id).map(Server::health).map(|h| (id, h))).collect()
+        let numbers = self.take_changed_numbers();
+        let slots = numbers.into_iter().filter_map(|number| self.slots.get(number));
+        slots.filter_map(Slot::report).collect()
+    }
+
+    fn take_changed_numbers(&mut self) -> Vec<u32> {
+        let mut numbers = std::mem::take(&mut self.changed);
+        // Whoever took the number of one that is gone is told once, too.
+        numbers
+            .retain(|number| self.slots.get_mut(*number).is_some_and(|slot| std::mem::take(&mut slot.stale)));
+        numbers
     }
 
     /// Servers that are no more since this was last called.
@@ -213,30 +271,55 @@ impl Pool {
 
     /// Some servers whose latest figures are worth sending again, another lot each time.
     pub(crate) fn refresh(&mut self) {
-        let total = self.entries.len();
+        let total = self.slots.places();
         for _ in 0..REFRESHED.min(total) {
             self.refreshed = (self.refreshed + 1) % total;
-            if let Some(Some(entry)) = self.entries.get(self.refreshed) {
-                self.changed.extend(entry.servers.iter().map(|(id, _)| id.clone()));
+            let number = u32::try_from(self.refreshed).unwrap_or(u32::MAX);
+            if let Some(slot) = self.slots.get_mut(number)
+                && !std::mem::replace(&mut slot.stale, true)
+            {
+                self.changed.push(number);
             }
         }
     }
 
-    /// Everything that is known.
+    /// Everything that is known of real servers.
     pub(crate) fn all(&self) -> BTreeMap<RealServerId, RealServerHealth> {
-        self.servers().map(|(id, server)| (id.clone(), server.health())).collect()
+        self.slots.iter().filter_map(Slot::report).collect()
     }
 
-    /// How many servers have each verdict, in the order of [`Verdict::ALL`].
+    /// Everything that is known of what they depend on.
+    pub(crate) fn dependencies(&self) -> BTreeMap<Name, RealServerHealth> {
+        let told = |slot: &Slot| match &slot.key {
+            Key::Dependency(name) => Some((name.clone(), slot.server.health())),
+            Key::Server(_) => None,
+        };
+        self.slots.iter().filter_map(told).collect()
+    }
+
+    /// How many real servers have each verdict, in the order of [`Verdict::ALL`].
     pub(crate) fn count(&self) -> [usize; 4] {
-        Verdict::ALL.map(|verdict| self.servers().filter(|(_, s)| s.verdict() == verdict).count())
+        let mut counts = [0; 4];
+        for slot in self.slots.iter().filter(|slot| matches!(slot.key, Key::Server(_))) {
+            let verdict = slot.server.verdict();
+            if let Some(at) = Verdict::ALL.iter().position(|one| *one == verdict)
+                && let Some(count) = counts.get_mut(at)
+            {
+                *count += 1;
+            }
+        }
+        counts
     }
 
-    /// How many servers there are, and how many of them fail if this probe has failed, too.
+    /// How many real servers there are, and how many of them fail if this probe has failed, too.
     pub(crate) fn failing(&self, token: u64) -> (usize, usize) {
         let entry = self.entries.get(ProbeId::from_bits(token).place()).and_then(Option::as_ref);
-        let more = entry.map_or(0, |e| e.servers.iter().filter(|(_, server)| !server.is_failing()).count());
-        (self.places.len(), self.failing + more)
+        let fails_anew = |(number, _): &&(u32, u8)| {
+            let slot = self.slots.get(*number);
+            slot.is_some_and(|slot| matches!(slot.key, Key::Server(_)) && !slot.server.is_failing())
+        };
+        let more = entry.map_or(0, |entry| entry.checks.iter().filter(fails_anew).count());
+        (self.servers, self.failing + more)
     }
 
     /// How many probes there are for them.
@@ -244,58 +327,85 @@ impl Pool {
         self.schedule.len()
     }
 
-    fn servers(&self) -> impl Iterator<Item = &(RealServerId, Server)> {
-        self.entries.iter().flatten().flat_map(|entry| &entry.servers)
+    fn insert(&mut self, key: Key, server: Server, parent: Option<Name>, now: Time) {
+        let parent = parent.and_then(|name| self.numbers.get(&Key::Dependency(name)).copied());
+        self.put(key, server, parent, now);
     }
 
-    fn get(&self, id: &RealServerId) -> Option<&Server> {
-        let entry = self.entries.get(*self.places.get(id)?)?.as_ref()?;
-        entry.servers.iter().find(|(own, _)| own == id).map(|(_, server)| server)
+    /// Gives `server` a number and its checks their probes.
+    fn put(&mut self, key: Key, mut server: Server, parent: Option<u32>, now: Time) {
+        if matches!(key, Key::Server(_)) {
+            self.servers += 1;
+            self.failing += usize::from(server.is_failing());
+        }
+        let number = self.slots.next();
+        for (index, (name, plan)) in server.plans_mut().enumerate() {
+            // There are never more checks than that.
+            let check = (number, u8::try_from(index).unwrap_or(u8::MAX));
+            if self.shares(plan, check) {
+                continue;
+            }
+            let phase = match (&key, index) {
+                (Key::Server(id), 0) => id.to_string(),
+                (Key::Server(id), _) => format!("{id} {name}"),
+                (Key::Dependency(dependency), _) => format!("{dependency} {name}"),
+            };
+            let probe = self.schedule.insert(&phase, plan.pace.normal, now);
+            let place = probe.place();
+            if self.entries.len() <= place {
+                self.entries.resize_with(place + 1, || None);
+            }
+            self.by_target.entry(plan.work.target).or_default().push(place);
+            if let Some(slot) = self.entries.get_mut(place) {
+                let (work, pace) = (plan.work.clone(), plan.pace);
+                *slot = Some(Entry { probe, work, pace, checks: vec![check] });
+            }
+        }
+        self.slots.put(number, Slot { key: key.clone(), server, parent, stale: true });
+        self.numbers.insert(key, number);
+        self.changed.push(number);
     }
 
-    fn insert(&mut self, id: RealServerId, mut server: Server, now: Time) {
-        self.changed.insert(id.clone());
-        self.failing += usize::from(server.is_failing());
-        let target = server.plan.work.target;
-        for &place in self.by_target.get(&target).into_iter().flatten() {
+    /// Lets a check share a probe that is made already, if there is one.
+    fn shares(&mut self, plan: &mut Plan, check: (u32, u8)) -> bool {
+        for &place in self.by_target.get(&plan.work.target).into_iter().flatten() {
             let Some(Some(entry)) = self.entries.get_mut(place) else { continue };
-            if entry.work == server.plan.work && entry.pace == server.plan.pace {
-                server.plan.work = entry.work.clone();
-                self.places.insert(id.clone(), place);
-                entry.servers.push((id, server));
-                return;
+            if entry.work == plan.work && entry.pace == plan.pace {
+                plan.work = entry.work.clone();
+                entry.checks.push(check);
+                return true;
             }
         }
-        let probe = self.schedule.insert(&id.to_string(), server.plan.pace.normal, now);
-        let place = probe.place();
-        if self.entries.len() <= place {
-            self.entries.resize_with(place + 1, || None);
-        }
-        self.by_target.entry(target).or_default().push(place);
-        self.places.insert(id.clone(), place);
-        if let Some(slot) = self.entries.get_mut(place) {
-            let (work, pace) = (server.plan.work.clone(), server.plan.pace);
-            *slot = Some(Entry { probe, work, pace, servers: vec![(id, server)] });
-        }
+        false
     }
 
-    fn take(&mut self, id: &RealServerId) {
-        let Some(place) = self.places.remove(id) else { return };
-        let Some(slot) = self.entries.get_mut(place) else { return };
-        let Some(entry) = slot.as_mut() else { return };
-        self.failing -= usize::from(entry.get_mut(id).is_some_and(|server| server.is_failing()));
-        entry.servers.retain(|(own, _)| own != id);
-        if !entry.servers.is_empty() {
-            return;
+    /// Takes a server out, and its checks out of the schedule.
+    fn take(&mut self, key: &Key) -> Option<Server> {
+        let number = self.numbers.remove(key)?;
+        let Slot { mut server, .. } = self.slots.take(number)?;
+        if matches!(key, Key::Server(_)) {
+            self.servers -= 1;
+            self.failing -= usize::from(server.is_failing());
         }
-        self.schedule.remove(entry.probe);
-        if let Some(places) = self.by_target.get_mut(&entry.work.target) {
-            places.retain(|other| *other != place);
+        for (_, plan) in server.plans_mut() {
+            let target = plan.work.target;
+            let Some(places) = self.by_target.get_mut(&target) else { continue };
+            places.retain(|place| {
+                let Some(slot) = self.entries.get_mut(*place) else { return false };
+                let Some(entry) = slot.as_mut() else { return false };
+                entry.checks.retain(|(other, _)| *other != number);
+                let used = !entry.checks.is_empty();
+                if !used {
+                    self.schedule.remove(entry.probe);
+                    *slot = None;
+                }
+                used
+            });
             if places.is_empty() {
-                self.by_target.remove(&entry.work.target);
+                self.by_target.remove(&target);
             }
         }
-        *slot = None;
+        Some(server)
     }
 
     fn fit_window(&mut self) {
@@ -306,16 +416,72 @@ impl Pool {
     }
 }
 
-/// The plan of every real server; equal questions are kept once.
-fn plans(config: &Config) -> Result<Vec<(RealServerId, Plan)>, String> {
-    let mut plans: Vec<(RealServerId, Plan)> = Vec::new();
+impl Slot {
+    fn report(&self) -> Option<(RealServerId, RealServerHealth)> {
+        match &self.key {
+            Key::Server(id) => Some((id.clone(), self.server.health())),
+            Key::Dependency(_) => None,
+        }
+    }
+}
+
+impl Note {
+    /// What is said of `slot`, or of its advisory check of that number.
+    fn of(slot: &Slot, change: Change, advisory: Option<usize>) -> Self {
+        let check = advisory.and_then(|index| slot.server.check(index));
+        let health = check.map_or_else(|| slot.server.health(), |(_, check)| check.health());
+        let subject = match (&slot.key, check) {
+            (Key::Server(id), None) => Subject::Server(id.clone()),
+            (Key::Server(id), Some((name, _))) => Subject::Advisory(id.clone(), name.to_owned()),
+            (Key::Dependency(name), _) => Subject::Dependency(name.clone()),
+        };
+        Self { subject, change, cause: health.cause, detail: health.detail }
+    }
+}
+
+/// What is to be counted in place of a failure when what the server depends on fails itself.
+fn orphan(slots: &Slots<Slot>, number: u32, finding: &Finding) -> Option<Finding> {
+    if finding.verdict != Verdict::Down {
+        return None;
+    }
+    let parent = slots.get(slots.get(number)?.parent?)?;
+    let Key::Dependency(name) = &parent.key else { return None };
+    let fails = parent.server.is_failing() || parent.server.verdict() == Verdict::Down;
+    fails.then(|| orphaned(name.as_str(), finding))
+}
+
+/// How one of them is checked.
+struct Planned {
+    key: Key,
+    parent: Option<Name>,
+    plan: ServerPlan,
+}
+
+/// The plan of everything that is checked, dependencies first; equal questions are kept once.
+fn plans(config: &Config) -> Result<Vec<Planned>, String> {
+    let mut plans: Vec<Planned> = Vec::with_capacity(config.dependencies.len());
+    let mut add = |key: Key, shown: String, parent: Option<Name>, checks: &[Check], require: u32| {
+        let mut all = Vec::with_capacity(checks.len());
+        for check in checks {
+            let mut plan = Plan::new(check).map_err(|error| format!("{shown}: {error}"))?;
+            let last = plans.last().and_then(|last: &Planned| last.plan.checks.get(all.len()));
+            if let Some(last) = last {
+                share(&mut plan.work.kind, &last.plan.work.kind);
+            }
+            all.push(CheckPlan { name: check.name.as_str().into(), advisory: check.advisory, plan });
+        }
+        plans.push(Planned { key, parent, plan: ServerPlan { checks: all, require } });
+        Ok::<(), String>(())
+    };
+    for one in &config.dependencies {
+        let shown = format!("dependency {}", one.name);
+        add(Key::Dependency(one.name.clone()), shown, None, &one.checks, one.require)?;
+    }
     for (virtual_server, real_server) in config.real_servers() {
         let id = virtual_server.id_of(real_server);
-        let mut plan = Plan::new(&real_server.check).map_err(|error| format!("real server {id}: {error}"))?;
-        if let Some((_, last)) = plans.last() {
-            share(&mut plan.work.kind, &last.work.kind);
-        }
-        plans.push((id, plan));
+        let shown = format!("real server {id}");
+        let (parent, checks) = (real_server.parent.clone(), &real_server.checks);
+        add(Key::Server(id), shown, parent, checks, real_server.require)?;
     }
     Ok(plans)
 }

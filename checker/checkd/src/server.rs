@@ -1,347 +1,224 @@
-//! One real server: its check, where it stands, and what is said of it.
+//! One real server: its checks, and what they come to together.
 //!
-//! Owns the way from what a probe found to a [`RealServerHealth`] and back, after a restart, where it goes on exactly as it
-//! would have without one. It never runs a probe and never reads a clock.
+//! Owns the verdict over several checks, the difference between those that count and those that only warn, and what is said of
+//! the server. A server with one check is said to be what that check says. It never runs a probe and never reads a clock.
 
-use std::sync::Arc;
-use std::time::Duration;
+use agent_api::{CheckReport, RealServerHealth};
+use checker_core::thresholds::Change;
+use checker_core::{Cause, Finding, Verdict, combined};
+use jiff::Timestamp;
 
-use agent_api::config::{Check, CheckKind, Rhythm};
-use agent_api::{Basis, CauseCode, RealServerHealth};
-use checker_core::thresholds::{Change, FALLS_MAX, Memory};
-use checker_core::verdict::Blame;
-use checker_core::{Cause, Finding, Pace, Standing, Thresholds, Verdict};
-use checker_probe::Target;
-use jiff::{SignedDuration, Timestamp};
+use crate::checked::{Checked, Plan};
 
-use crate::history::{History, micros};
-use crate::work::{Kind, Work};
-
-/// How a real server is checked, ready to be run.
+/// How a real server is checked.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Plan {
-    /// What is done for one probe. Equal work of several servers is done once.
-    pub(crate) work: Work,
-    pub(crate) pace: Pace,
-    pub(crate) thresholds: Thresholds,
-    /// What it counts as before the first result.
-    pub(crate) initial: Verdict,
-    /// Falling again this soon after a return counts as flapping; zero: never.
-    pub(crate) damping: Duration,
+pub(crate) struct ServerPlan {
+    /// At least one.
+    pub(crate) checks: Vec<CheckPlan>,
+    /// How many of those that are not advisory must pass.
+    pub(crate) require: u32,
 }
 
-impl Plan {
-    /// The plan for a check.
-    pub(crate) fn new(check: &Check) -> Result<Self, String> {
-        let Rhythm { interval, fast_interval, down_interval, rise, fall, initial, damping } = check.rhythm;
-        let target = Target::new(check.target, check.source).map_err(|error| error.to_string())?;
-        let thresholds = Thresholds::new(rise.into(), fall.into()).map_err(|error| error.to_string())?;
-        let pace = Pace {
-            normal: interval,
-            fast: fast_interval.unwrap_or(interval),
-            down: down_interval.unwrap_or(interval),
-        };
-        let kind = match &check.kind {
-            CheckKind::Dns(dns) => Kind::Dns(Arc::new(dns.as_ref().clone())),
-            CheckKind::Talk(talk) => Kind::Talk(Arc::new(talk.clone())),
-            CheckKind::Exec(exec) => Kind::Exec(Arc::new(exec.clone())),
-        };
-        Ok(Self { work: Work { target, kind }, pace, thresholds, initial, damping })
-    }
-}
-
-/// Why a server is not up, as it is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Reason {
-    cause: CauseCode,
-    detail: String,
-}
-
-/// What a result came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Observed {
-    /// The change of the verdict, if there was one.
-    pub(crate) change: Option<Change>,
-    /// Whether there is anything to be told at once.
-    pub(crate) news: bool,
+/// One of its checks.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CheckPlan {
+    pub(crate) name: Box<str>,
+    pub(crate) advisory: bool,
+    pub(crate) plan: Plan,
 }
 
 /// One real server.
 #[derive(Debug)]
 pub(crate) struct Server {
-    pub(crate) plan: Plan,
-    standing: Standing,
+    checks: Vec<One>,
+    require: u32,
+    /// The verdict of all checks together, and since when.
+    verdict: Verdict,
     since: Timestamp,
-    /// Falls that damping counts.
-    falls: u32,
-    /// Why the latest probe that told anything failed; `None` when it passed and nothing is left to explain.
-    failure: Option<Reason>,
-    /// Why the latest probe told nothing.
-    trouble: Option<Reason>,
-    latency: Option<Duration>,
-    history: History,
-    /// Results that are still needed to bear out the verdict that a former run left.
-    unconfirmed: u32,
-    /// When it last came back from being down.
     returned: Option<Timestamp>,
 }
 
-impl Server {
-    /// A server of which nothing is known.
-    pub(crate) fn new(plan: Plan, now: Timestamp) -> Self {
-        let standing = Standing::starting(plan.initial);
-        let history = History::default();
-        Self {
-            plan,
-            standing,
-            since: now,
-            falls: 0,
-            failure: None,
-            trouble: None,
-            latency: None,
-            history,
-            unconfirmed: 0,
-            returned: None,
-        }
-    }
+#[derive(Debug)]
+struct One {
+    name: Box<str>,
+    advisory: bool,
+    checked: Checked,
+}
 
-    /// A server as it was left.
-    pub(crate) fn restored(plan: Plan, health: &RealServerHealth) -> Self {
-        let &RealServerHealth { verdict, since, passing, in_a_row, .. } = health;
-        let reason = health.cause.clone().map(|cause| Reason { cause, detail: health.detail.clone() });
-        let local = health.cause.as_ref().is_some_and(is_local);
-        let (mut falls, mut history) = (0, History::default());
-        let standing = match health.basis.as_deref() {
-            Some(basis) => {
-                falls = basis.falls.min(FALLS_MAX);
-                history = History::restored(&basis.runs);
-                Standing::restored(Memory {
-                    settled: basis.settled,
-                    away: basis.away,
-                    toward: basis.toward,
-                    silent: basis.silent,
-                    blind: verdict == Verdict::Unknown
-                        && (basis.settled != Verdict::Unknown || basis.silent >= plan.thresholds.fall()),
-                    passing,
-                    in_a_row,
-                    undecided: basis.undecided,
-                })
-            }
-            // Unknown after results had been seen: either none has settled it yet, or probes could not be run for long.
-            None if verdict == Verdict::Unknown && in_a_row > 0 && (local || passing) => {
-                Standing::undecided(passing, in_a_row)
-            }
-            None => Standing::guessed(verdict, passing, in_a_row),
+/// What a result came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Seen {
+    /// The change of the server's verdict.
+    pub(crate) change: Option<Change>,
+    /// The change of an advisory check's verdict.
+    pub(crate) advisory: Option<Change>,
+    /// Whether there is anything to be told at once.
+    pub(crate) news: bool,
+}
+
+impl Server {
+    /// A server as it was `left`, or one of which nothing is known.
+    pub(crate) fn new(plan: ServerPlan, left: Option<&RealServerHealth>, now: Timestamp) -> Self {
+        let alone = plan.checks.len() == 1;
+        let one = |CheckPlan { name, advisory, plan }: CheckPlan| {
+            let target = plan.work.target.server();
+            let own = left.and_then(|left| {
+                let own = left.checks.iter().find(|check| *check.name == *name).map(|check| &check.health);
+                // What had one check told of it without a name.
+                own.or_else(|| (left.checks.is_empty() && (alone || !advisory)).then_some(left))
+            });
+            // Another address is another server.
+            let checked = match own.filter(|own| own.address == target) {
+                Some(own) => Checked::restored(plan, own),
+                None => Checked::new(plan, now),
+            };
+            One { name, advisory, checked }
         };
-        let not_probed = health.cause.as_ref().is_some_and(|cause| cause.as_str() == Cause::NotProbed.code());
-        let reason = reason.filter(|_| !not_probed);
-        let (failure, trouble) = if local { (None, reason) } else { (reason, None) };
-        let latency = health.latency_us.map(Duration::from_micros);
-        let (unconfirmed, returned) = (0, health.returned);
+        let checks: Vec<One> = plan.checks.into_iter().map(one).collect();
         let mut server =
-            Self { plan, standing, since, falls, failure, trouble, latency, history, unconfirmed, returned };
-        server.unconfirmed = server.proof();
-        server.remember_failure();
+            Self { checks, require: plan.require, verdict: Verdict::Unknown, since: now, returned: None };
+        server.verdict = server.combined(Checked::verdict);
+        if let Some(left) = left.filter(|left| left.verdict == server.verdict) {
+            (server.since, server.returned) = (left.since, left.returned);
+        }
         server
     }
 
-    /// How many results bear out what is settled: as many as would have made it so, for the good; one for the bad, for whoever
-    /// fails a probe now is not kept in for long.
-    fn proof(&self) -> u32 {
-        match self.standing.memory().settled {
-            Verdict::Up | Verdict::Degraded => self.thresholds().rise(),
-            Verdict::Down => 1,
-            Verdict::Unknown => 0,
-        }
-    }
-
-    /// Counts a result for or against what a former run left. Returns whether that is borne out by it.
-    fn confirm(&mut self, passed: bool, settled_before: Verdict) -> bool {
-        if self.unconfirmed == 0 {
-            return false;
-        }
-        let settled = self.standing.memory().settled;
-        if settled != settled_before {
-            self.unconfirmed = 0;
-        } else if passed == settled.passes() {
-            self.unconfirmed -= 1;
-        } else {
-            self.unconfirmed = self.proof();
-        }
-        self.unconfirmed == 0
-    }
-
-    /// While no probe can be run only that is told; why the server failed before is in its history.
-    fn remember_failure(&mut self) {
-        let memory = self.standing.memory();
-        if self.failure.is_some() || (memory.settled == Verdict::Up && memory.passing) {
-            return;
-        }
-        let runs = self.history.runs();
-        let failed =
-            runs.into_iter().rev().find(|run| run.cause.is_some() && run.verdict != Verdict::Unknown);
-        self.failure = failed.and_then(|run| Some(Reason { cause: run.cause?, detail: run.detail }));
-    }
-
-    /// The same server under another plan: the verdict stays, its counters start afresh unless they mean the same.
-    pub(crate) fn replanned(&self, plan: Plan) -> Self {
-        let memory = self.standing.memory();
-        let same = self.plan.work == plan.work && self.plan.thresholds == plan.thresholds;
-        let standing = if same {
-            self.standing
-        } else {
-            let Memory { settled, blind, undecided, .. } = memory;
-            let in_a_row = if settled.passes() { plan.thresholds.rise() } else { plan.thresholds.fall() };
-            let in_a_row = if settled == Verdict::Unknown { 0 } else { in_a_row };
-            let silent = if blind { plan.thresholds.fall() } else { 0 };
-            let passing = settled.passes();
-            Standing::restored(Memory {
-                settled,
-                blind,
-                silent,
-                passing,
-                in_a_row,
-                undecided,
-                ..Memory::default()
-            })
+    /// The same server under another plan. Checks whose meaning did not change keep their counters.
+    pub(crate) fn replanned(self, plan: ServerPlan, now: Timestamp) -> Self {
+        let Self { mut checks, verdict, since, returned, .. } = self;
+        let one = |CheckPlan { name, advisory, plan }: CheckPlan| {
+            let former = checks.iter().position(|one| one.name == name).map(|at| checks.swap_remove(at));
+            let same = |one: &One| one.checked.plan.work.target.server() == plan.work.target.server();
+            let checked = match former.filter(same) {
+                Some(one) if one.checked.plan == plan => one.checked,
+                Some(one) => one.checked.replanned(plan),
+                None => Checked::new(plan, now),
+            };
+            One { name, advisory, checked }
         };
-        Self {
-            plan,
-            standing,
-            failure: self.failure.clone(),
-            trouble: self.trouble.clone(),
-            history: self.history.clone(),
-            ..*self
+        let checks = plan.checks.into_iter().map(one).collect();
+        let mut server = Self { checks, require: plan.require, verdict, since, returned };
+        server.verdict = server.combined(Checked::verdict);
+        if server.verdict != verdict {
+            server.since = now;
         }
+        server
     }
 
-    /// Takes what a probe found.
-    pub(crate) fn observe(&mut self, finding: &Finding, now: Timestamp) -> Observed {
-        let before = (self.standing, self.falls);
-        let mut news = self.history.take(finding, now);
-        let changed = |reason: &Option<Reason>| match (reason, finding.cause) {
-            (None, None) => false,
-            (Some(old), Some(cause)) => old.cause.as_str() != cause.code() || old.detail != finding.detail,
-            _ => true,
+    /// Whether `plan` is the one it has.
+    pub(crate) fn has(&self, plan: &ServerPlan) -> bool {
+        let same = |(one, other): (&One, &CheckPlan)| {
+            one.name == other.name && one.advisory == other.advisory && one.checked.plan == other.plan
         };
-        let reason = |finding: &Finding| {
-            finding.cause.map(|cause| Reason { cause: cause.into(), detail: finding.detail.clone() })
-        };
-        if finding.verdict == Verdict::Unknown {
-            if changed(&self.trouble) {
-                news = true;
-                self.trouble = reason(finding);
-            }
-        } else {
-            news |= self.trouble.take().is_some();
-            self.latency = finding.latency;
-            // A server that is down stays explained while it passes its first probes again.
-            if finding.cause.is_some() && changed(&self.failure) {
-                news = true;
-                self.failure = reason(finding);
-            }
-        }
-        let settled = self.standing.memory().settled;
-        let change = self.standing.observe(finding.verdict, self.thresholds());
-        if let Some(change) = change {
-            if change.from.passes() && change.to == Verdict::Down {
-                self.count_fall(now);
-            }
-            self.since = now;
-        }
-        if finding.verdict != Verdict::Unknown {
-            news |= self.confirm(finding.verdict.passes(), settled);
-            if settled == Verdict::Down && self.standing.memory().settled.passes() {
-                self.returned = Some(now);
-            }
-        }
-        let memory = self.standing.memory();
-        if memory.settled == Verdict::Up && memory.passing && !memory.blind {
-            news |= self.failure.take().is_some();
-        }
-        news |= (self.standing, self.falls) != before;
-        Observed { change, news }
+        self.require == plan.require
+            && self.checks.len() == plan.checks.len()
+            && self.checks.iter().zip(&plan.checks).all(same)
     }
 
-    /// A fall soon after the return is one more; one after a long time of service is the first.
-    fn count_fall(&mut self, now: Timestamp) {
-        let damping = SignedDuration::try_from(self.plan.damping).unwrap_or(SignedDuration::MAX);
-        let soon = !damping.is_zero() && now.duration_since(self.since) < damping;
-        self.falls = if soon { (self.falls + 1).min(FALLS_MAX) } else { 0 };
+    /// The plans of its checks, in order, with the name of each.
+    pub(crate) fn plans_mut(&mut self) -> impl Iterator<Item = (&str, &mut Plan)> {
+        self.checks.iter_mut().map(|one| (&*one.name, &mut one.checked.plan))
     }
 
-    /// The thresholds that count now: more passes are needed while the server flaps.
-    fn thresholds(&self) -> Thresholds {
-        if self.plan.damping.is_zero() {
-            self.plan.thresholds
-        } else {
-            self.plan.thresholds.damped(self.falls)
+    /// The check number `index`, with its name.
+    pub(crate) fn check(&self, index: usize) -> Option<(&str, &Checked)> {
+        self.checks.get(index).map(|one| (&*one.name, &one.checked))
+    }
+
+    fn combined(&self, verdict: impl Fn(&Checked) -> Verdict) -> Verdict {
+        let counted = self.checks.iter().filter(|one| !one.advisory);
+        combined(counted.map(|one| verdict(&one.checked)), self.require)
+    }
+
+    /// Takes what a probe of check number `index` found.
+    pub(crate) fn observe(&mut self, index: usize, finding: &Finding, now: Timestamp) -> Seen {
+        let settled = self.combined(Checked::settled);
+        let Some(one) = self.checks.get_mut(index) else { return Seen::default() };
+        let observed = one.checked.observe(finding, now);
+        let mut seen = Seen { news: observed.news, ..Seen::default() };
+        if one.advisory {
+            seen.advisory = observed.change;
+            return seen;
         }
-    }
-
-    /// How long it is to the next probe.
-    pub(crate) fn interval(&self) -> Duration {
-        self.plan.pace.next(&self.standing, self.plan.thresholds, self.history.failures())
+        let (from, to) = (self.verdict, self.combined(Checked::verdict));
+        if from != to {
+            (self.verdict, self.since) = (to, now);
+            seen.change = Some(Change { from, to });
+            seen.news = true;
+        }
+        if settled == Verdict::Down && self.combined(Checked::settled).passes() {
+            self.returned = Some(now);
+            seen.news = true;
+        }
+        seen
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
-        self.standing.verdict()
+        self.verdict
     }
 
-    /// Whether the latest probe that told anything failed.
+    /// Whether it would be down if the latest probes were all there is.
     pub(crate) fn is_failing(&self) -> bool {
-        let memory = self.standing.memory();
-        !memory.passing && memory.in_a_row > 0
+        self.combined(|check| if check.is_failing() { Verdict::Down } else { Verdict::Up }) == Verdict::Down
     }
 
     /// What is said of it.
     pub(crate) fn health(&self) -> RealServerHealth {
-        let verdict = self.standing.verdict();
-        let Memory { settled, away, toward, silent, blind, passing, in_a_row, undecided } =
-            self.standing.memory();
-        let reason = match verdict {
-            Verdict::Up => None,
-            Verdict::Unknown if blind => self.trouble.as_ref(),
-            Verdict::Unknown => self.failure.as_ref().or(self.trouble.as_ref()),
-            Verdict::Degraded | Verdict::Down => self.failure.as_ref(),
-        };
-        let not_probed = !verdict.passes() && reason.is_none();
-        let thresholds = self.thresholds();
-        let basis = Basis {
-            settled,
-            away,
-            // Of no meaning otherwise; so a steady server is always told alike.
-            toward: if away > 0 { toward } else { settled },
-            silent,
-            undecided,
-            falls: self.falls,
-            check: self.plan.work.kind.to_string(),
-            rise: thresholds.rise(),
-            fall: thresholds.fall(),
-            interval_ms: u64::try_from(self.interval().as_millis()).unwrap_or(u64::MAX),
-            timeout_ms: u64::try_from(self.plan.work.kind.timeout().as_millis()).unwrap_or(u64::MAX),
-            runs: self.history.runs(),
-        };
-        RealServerHealth {
-            verdict,
-            since: self.since,
-            address: self.plan.work.target.server(),
-            cause: reason.map(|r| r.cause.clone()).or(not_probed.then(|| Cause::NotProbed.into())),
-            detail: reason.map_or_else(String::new, |r| r.detail.clone()),
-            in_a_row,
-            passing,
-            latency_us: self.latency.map(micros),
-            basis: Some(Box::new(basis)),
-            returned: self.returned,
-            weight: None,
-            unconfirmed: self.unconfirmed,
-            checks: Vec::new(),
+        let deciding = self.deciding();
+        let mut health = deciding.map_or_else(
+            || RealServerHealth::new(self.verdict, self.since, ([0, 0, 0, 0], 0).into()),
+            |one| one.checked.health(),
+        );
+        if self.checks.len() == 1 {
+            return health;
         }
+        let counted = || self.checks.iter().filter(|one| !one.advisory);
+        if self.verdict == Verdict::Up {
+            health.cause = None;
+            health.detail.clear();
+        } else if let Some(one) = deciding {
+            let alike = counted().filter(|other| other.checked.verdict() == one.checked.verdict()).count();
+            let more = if alike > 1 { format!(" (and {} more)", alike - 1) } else { String::new() };
+            health.detail = match health.detail.as_str() {
+                "" => format!("check {}{more}", one.name),
+                detail => format!("check {}: {detail}{more}", one.name),
+            };
+        }
+        let reports: Vec<CheckReport> = self
+            .checks
+            .iter()
+            .map(|one| CheckReport {
+                name: one.name.to_string(),
+                advisory: one.advisory,
+                health: one.checked.health(),
+            })
+            .collect();
+        let own = || reports.iter().filter(|report| !report.advisory).map(|report| &report.health);
+        RealServerHealth {
+            verdict: self.verdict,
+            since: self.since,
+            basis: None,
+            returned: self.returned,
+            // Whoever asks for the least is heeded.
+            weight: own().filter_map(|health| health.weight).min(),
+            unconfirmed: own().map(|health| health.unconfirmed).max().unwrap_or_default(),
+            checks: reports,
+            ..health
+        }
+    }
+
+    /// The check on which the verdict hangs: the first of those that count whose verdict it is, else the first.
+    fn deciding(&self) -> Option<&One> {
+        let counted = || self.checks.iter().filter(|one| !one.advisory);
+        counted().find(|one| one.checked.verdict() == self.verdict).or_else(|| counted().next())
     }
 }
 
-fn is_local(code: &CauseCode) -> bool {
-    code.as_str().parse::<Cause>().is_ok_and(|cause| cause.blame() == Blame::Local)
+/// The finding in place of a failure of whoever depends on something that fails itself.
+pub(crate) fn orphaned(parent: &str, finding: &Finding) -> Finding {
+    let detail = format!("{parent}, which it depends on, fails; this probe: {}", finding.detail);
+    Finding::failed(Cause::ParentDown, detail)
 }
 
 #[cfg(test)]

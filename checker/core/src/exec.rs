@@ -21,6 +21,8 @@ pub enum ExitCodes {
     Script,
     /// 0 passes, 1 warns (Degraded), 2 fails, everything else means that the plugin could not check (Unknown).
     Plugin,
+    /// 0 passes, 1 fails, 2 to 255 pass with the weight that is two less: keepalived's MISC_CHECK with `misc_dynamic`.
+    Weight,
 }
 
 /// A check by a program.
@@ -47,6 +49,7 @@ impl fmt::Display for ExecCheck {
         match self.codes {
             ExitCodes::Script => Ok(()),
             ExitCodes::Plugin => f.write_str(" (a monitoring plugin)"),
+            ExitCodes::Weight => f.write_str(" (its exit code is a weight)"),
         }
     }
 }
@@ -79,7 +82,10 @@ pub fn judge(check: &ExecCheck, end: &End, output: &[u8], elapsed: Duration) -> 
     };
     match (end, check.codes) {
         (End::Exited(0), _) => Finding::passed(elapsed, reply(0)),
-        (End::Exited(code), ExitCodes::Script) => {
+        (End::Exited(code @ 2..=255), ExitCodes::Weight) => {
+            Finding { weight: u32::try_from(code - 2).ok(), ..Finding::passed(elapsed, reply(*code)) }
+        }
+        (End::Exited(code), ExitCodes::Script | ExitCodes::Weight) => {
             let detail = format!("{program} ended with exit code {code} and printed {printed}");
             failed(Verdict::Down, Cause::ExecExit, detail, *code)
         }
@@ -147,6 +153,24 @@ mod tests {
             // A program that is not there says nothing about the server.
             assert_eq!(verdict(codes, &End::NotStarted("gone".into())), (Unknown, "exec_missing"));
         }
+    }
+
+    #[test]
+    fn an_exit_code_can_be_a_weight() {
+        for (code, seen, weight) in [
+            (0, Verdict::Up, None),
+            (1, Verdict::Down, None),
+            (2, Verdict::Up, Some(0)),
+            (102, Verdict::Up, Some(100)),
+            (255, Verdict::Up, Some(253)),
+            (256, Verdict::Down, None),
+            (-1, Verdict::Down, None),
+        ] {
+            let finding = judge(&check(ExitCodes::Weight), &End::Exited(code), b"", Duration::ZERO);
+            assert_eq!((finding.verdict, finding.weight), (seen, weight), "{code}");
+        }
+        let other = judge(&check(ExitCodes::Script), &End::Exited(102), b"", Duration::ZERO);
+        assert_eq!((other.verdict, other.weight), (Verdict::Down, None));
     }
 
     #[test]

@@ -25,20 +25,29 @@ pub struct Finding {
     pub latency: Option<Duration>,
     /// The essentials of what came back, in one line; empty when nothing did.
     pub reply: String,
+    /// The weight that the check asks for in place of the configured one; `None` when it does not.
+    pub weight: Option<u32>,
 }
 
 impl Finding {
     /// A probe that passed.
     #[must_use]
     pub fn passed(latency: Duration, reply: String) -> Self {
-        Self { verdict: Verdict::Up, cause: None, detail: String::new(), latency: Some(latency), reply }
+        Self {
+            verdict: Verdict::Up,
+            cause: None,
+            detail: String::new(),
+            latency: Some(latency),
+            reply,
+            weight: None,
+        }
     }
 
     /// A probe that did not pass; whether the server is to blame follows from the cause.
     #[must_use]
     pub fn failed(cause: Cause, detail: String) -> Self {
         let verdict = cause.blame().verdict();
-        Self { verdict, cause: Some(cause), detail, latency: None, reply: String::new() }
+        Self { verdict, cause: Some(cause), detail, latency: None, reply: String::new(), weight: None }
     }
 }
 
@@ -50,7 +59,7 @@ impl From<Outcome> for Finding {
         };
         let reply = outcome.reply.as_deref().map_or_else(String::new, |octets| message(octets, over));
         let Outcome { verdict, cause, detail, latency, .. } = outcome;
-        Self { verdict, cause, detail, latency, reply }
+        Self { verdict, cause, detail, latency, reply, weight: None }
     }
 }
 

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod blind;
+pub mod combine;
 pub mod dns;
 pub mod exec;
 pub mod finding;
@@ -19,6 +20,7 @@ pub mod thresholds;
 pub mod time;
 pub mod verdict;
 
+pub use combine::combined;
 pub use exec::ExecCheck;
 pub use finding::Finding;
 pub use pace::Pace;

@@ -42,10 +42,11 @@ pub(super) fn raw<'t>(book: &mut Book<'_>, table: &Table<'t>) -> RawExec<'t> {
         codes: codes.convert(|text, at| match text {
             "script" => Some(ExitCodes::Script),
             "plugin" => Some(ExitCodes::Plugin),
+            "weight" => Some(ExitCodes::Weight),
             other => {
-                let remedy = match nearest(other, ["script", "plugin"]) {
+                let remedy = match nearest(other, ["script", "plugin", "weight"]) {
                     Some(near) => format!("did you mean {near:?}?"),
-                    None => "write \"script\" or \"plugin\"".to_owned(),
+                    None => "write \"script\", \"plugin\" or \"weight\"".to_owned(),
                 };
                 book.wrong(at, format!("unknown exit_codes {}; {remedy}", quoted(other)));
                 None

@@ -20,7 +20,16 @@ pub(super) struct Kind {
 pub(super) const FILE: Kind = Kind {
     header: "the top level",
     example: "[[virtual_server]]",
-    keys: &["include", "lvs", "status", "checks", "virtual_server", "failover", "virtual_router"],
+    keys: &[
+        "include",
+        "lvs",
+        "status",
+        "checks",
+        "dependency",
+        "virtual_server",
+        "failover",
+        "virtual_router",
+    ],
     not_yet: &[(
         "alert",
         "it sends no mail; remove the table and let your monitoring watch `holdfast status --json`",
@@ -86,12 +95,27 @@ pub(super) const VIRTUAL_SERVER: Kind = Kind {
         "one_packet",
         "persistence",
         "quorum",
+        "quorum_hysteresis",
         "min_serving",
+        "max_ejected",
+        "ejection_rate",
+        "slow_start",
+        "degraded_weight",
+        "sorry_server",
         "probe_source",
+        "parent",
         "check",
         "real_server",
     ],
-    not_yet: &[("sorry_server", "remove it; min_serving keeps servers in the table when too many fail")],
+    not_yet: &[],
+};
+
+/// `[[dependency]]`.
+pub(super) const DEPENDENCY: Kind = Kind {
+    header: "[[dependency]]",
+    example: "[[dependency]]",
+    keys: &["name", "address", "probe_source", "check"],
+    not_yet: &[],
 };
 
 /// `persistence = { … }`.
@@ -99,6 +123,22 @@ pub(super) const PERSISTENCE: Kind = Kind {
     header: "persistence",
     example: "persistence = { timeout = \"5m\" }",
     keys: &["timeout", "prefix", "engine"],
+    not_yet: &[],
+};
+
+/// `ejection_rate = { … }`.
+pub(super) const EJECTION_RATE: Kind = Kind {
+    header: "ejection_rate",
+    example: "ejection_rate = { servers = 2, per = \"10s\" }",
+    keys: &["servers", "per"],
+    not_yet: &[],
+};
+
+/// `sorry_server = { … }`.
+pub(super) const SORRY_SERVER: Kind = Kind {
+    header: "sorry_server",
+    example: "sorry_server = { address = \"192.0.2.99\" }",
+    keys: &["address", "port", "forwarding"],
     not_yet: &[],
 };
 
@@ -124,6 +164,7 @@ pub(super) const REAL_SERVER: Kind = Kind {
         "forwarding",
         "tunnel",
         "probe_source",
+        "parent",
         "check",
     ],
     not_yet: &[],
@@ -133,7 +174,7 @@ pub(super) const REAL_SERVER: Kind = Kind {
 pub(super) const CHECK: Kind = Kind {
     header: "[virtual_server.check]",
     example: "[virtual_server.check.dns]",
-    keys: &["dns", "tcp", "udp", "exec"],
+    keys: &["require", "dns", "tcp", "udp", "exec"],
     not_yet: &[("http", OTHERS), ("https", OTHERS), ("ping", OTHERS), ("smtp", OTHERS), ("file", OTHERS)],
 };
 
@@ -145,6 +186,8 @@ pub(super) const DNS: Kind = Kind {
     header: "[virtual_server.check.dns]",
     example: "[virtual_server.check.dns]",
     keys: &[
+        "name",
+        "advisory",
         "qname",
         "qtype",
         "qclass",
@@ -200,6 +243,8 @@ pub(super) const TCP: Kind = Kind {
     header: "[virtual_server.check.tcp]",
     example: "[virtual_server.check.tcp]",
     keys: &[
+        "name",
+        "advisory",
         "send",
         "expect",
         "port",
@@ -220,6 +265,8 @@ pub(super) const UDP: Kind = Kind {
     header: "[virtual_server.check.udp]",
     example: "[virtual_server.check.udp]",
     keys: &[
+        "name",
+        "advisory",
         "send",
         "expect",
         "silence_passes",
@@ -241,6 +288,8 @@ pub(super) const EXEC: Kind = Kind {
     header: "[virtual_server.check.exec]",
     example: "[virtual_server.check.exec]",
     keys: &[
+        "name",
+        "advisory",
         "command",
         "exit_codes",
         "interval",
@@ -257,7 +306,8 @@ pub(super) const EXEC: Kind = Kind {
 
 /// The kinds whose keys tell where a misplaced one belongs; those of `[lvs.timeouts]`, `[lvs.sync]`
 /// and `tunnel` are too common words.
-pub(super) const ALL: [&Kind; 14] = [
+pub(super) const ALL: [&Kind; 15] = [
+    &DEPENDENCY,
     &FILE,
     &LVS,
     &STATUS,

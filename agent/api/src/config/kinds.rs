@@ -1,18 +1,18 @@
-//! `[virtual_server.check]`: which kind of check it is.
+//! `[virtual_server.check]`: which checks there are, and how many of them must pass.
 //!
-//! Owns the choice between the kinds, how a real server's own table overlays that of its virtual server, and what every kind
-//! becomes. The keys of a kind are read in its own module.
+//! Owns the choice between the kinds, the names of several checks, `require` and `advisory`, how a real server's own tables overlay
+//! those of its virtual server, and what every kind becomes. The keys of a kind are read in its own module.
 
 use checker_core::dns::Transport;
 
-use super::book::{Book, Place};
+use super::book::{Book, Place, quoted};
 use super::check::{self as dns};
 use super::exec::{self, RawExec};
 use super::keys;
-use super::table::{Given, Table};
+use super::table::{Given, Number, Table};
 use super::talk::{self, RawTalk};
-use super::{CheckKind, Rhythm, Service};
-use crate::id::Protocol;
+use super::{CHECKS_MAX, CheckKind, Rhythm, Service};
+use crate::id::{Name, Protocol};
 
 /// A check as far as it was written: any key may still come from the virtual server.
 #[derive(Debug, Clone)]
@@ -20,6 +20,31 @@ pub(super) enum RawCheck<'t> {
     Dns(Box<dns::RawCheck<'t>>),
     Talk(Transport, RawTalk<'t>),
     Exec(RawExec<'t>),
+}
+
+/// One of several checks.
+#[derive(Debug, Clone)]
+struct RawOne<'t> {
+    name: &'t str,
+    at: Place,
+    advisory: Given<bool>,
+    raw: RawCheck<'t>,
+}
+
+/// All checks of a virtual or real server, as far as they were written.
+#[derive(Debug, Clone)]
+pub(super) struct RawChecks<'t> {
+    at: Place,
+    require: Given<Require>,
+    list: Vec<RawOne<'t>>,
+}
+
+/// `require`: how many of the checks must pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Require {
+    All,
+    Any,
+    Number(u32),
 }
 
 /// A check that is complete.
@@ -35,60 +60,135 @@ pub(super) struct Judged {
     pub(super) protocol: Protocol,
 }
 
-/// Reads the check of a virtual or real server, whose table is `owner`.
-pub(super) fn raw<'t>(book: &mut Book<'_>, owner: &Table<'t>) -> Given<RawCheck<'t>> {
-    let check = match owner.table(book, "check", &keys::CHECK) {
-        Given::Good(check, _) => check,
+/// Checks that are complete.
+#[derive(Debug)]
+pub(super) struct JudgedChecks {
+    /// Each with its name, and whether it only warns.
+    pub(super) list: Vec<(String, bool, Judged)>,
+    /// How many of those that do more than warn must pass.
+    pub(super) require: u32,
+}
+
+/// The kinds, in the order in which their checks are told.
+const KINDS: [(&str, &keys::Kind); 4] =
+    [("dns", &keys::DNS), ("tcp", &keys::TCP), ("udp", &keys::UDP), ("exec", &keys::EXEC)];
+
+/// Reads the table of a check of the kind `word`.
+fn raw_one<'t>(book: &mut Book<'_>, word: &str, table: &Table<'t>) -> RawCheck<'t> {
+    match word {
+        "tcp" => RawCheck::Talk(Transport::Tcp, talk::raw(book, table)),
+        "udp" => RawCheck::Talk(Transport::Udp, talk::raw(book, table)),
+        "exec" => RawCheck::Exec(exec::raw(book, table)),
+        _ => RawCheck::Dns(Box::new(dns::raw_dns(book, table))),
+    }
+}
+
+/// Reads the checks of a virtual or real server, whose table is `owner`.
+pub(super) fn raw<'t>(book: &mut Book<'_>, owner: &Table<'t>) -> Given<RawChecks<'t>> {
+    let (check, at) = match owner.table(book, "check", &keys::CHECK) {
+        Given::Good(check, at) => (check, at),
         Given::Absent => return Given::Absent,
         Given::Wrong => return Given::Wrong,
     };
-    let dns = check.table(book, "dns", &keys::DNS);
-    let tcp = check.table(book, "tcp", &keys::TCP);
-    let udp = check.table(book, "udp", &keys::UDP);
-    let exec = check.table(book, "exec", &keys::EXEC);
     if check.is_empty() {
         check.note_missing(book, "dns", "[virtual_server.check.dns]");
         return Given::Wrong;
     }
-    let mut found: Option<(RawCheck<'t>, Place)> = None;
+    let mut checks = RawChecks { at: check.at, require: require(book, &check), list: Vec::new() };
     let mut wrong = false;
-    let mut take = |book: &mut Book<'_>, given: Given<RawCheck<'t>>| match given {
-        Given::Absent => {}
-        Given::Wrong => wrong = true,
-        Given::Good(raw, at) => match &found {
-            None => found = Some((raw, at)),
-            Some((_, first)) => {
-                let first = book.name_of(*first);
+    for (word, kind) in KINDS {
+        let tables = match check.one_or_more(book, word, kind) {
+            Given::Good(tables, _) => tables,
+            Given::Absent => continue,
+            Given::Wrong => {
+                wrong = true;
+                continue;
+            }
+        };
+        for table in tables {
+            let name = match table.text(book, "name", "name = \"zone\"") {
+                Given::Good(name, at) => match name.parse::<Name>() {
+                    Ok(_) => name,
+                    Err(error) => {
+                        book.wrong(at, format!("{error}; write one such as name = \"zone\""));
+                        wrong = true;
+                        continue;
+                    }
+                },
+                Given::Absent => word,
+                Given::Wrong => {
+                    wrong = true;
+                    continue;
+                }
+            };
+            if let Some(first) = checks.list.iter().find(|one| one.name == name) {
+                let first = book.name_of(first.at);
                 book.wrong(
-                    at,
-                    format!("this is a second check, the first is at {first}; remove one of them"),
+                    table.at,
+                    format!(
+                        "another check is called {} already, at {first}; give each its own: name = \"zone\"",
+                        quoted(name)
+                    ),
                 );
                 wrong = true;
+                continue;
             }
-        },
-    };
-    let read = dns.convert(|table, _| Some(RawCheck::Dns(Box::new(dns::raw_dns(book, &table)))));
-    take(book, read);
-    let read = tcp.convert(|table, _| Some(RawCheck::Talk(Transport::Tcp, talk::raw(book, &table))));
-    take(book, read);
-    let read = udp.convert(|table, _| Some(RawCheck::Talk(Transport::Udp, talk::raw(book, &table))));
-    take(book, read);
-    let read = exec.convert(|table, _| Some(RawCheck::Exec(exec::raw(book, &table))));
-    take(book, read);
-    match found {
-        Some((raw, at)) if !wrong => Given::Good(raw, at),
-        _ => Given::Wrong,
+            let advisory = table.switch(book, "advisory");
+            let raw = raw_one(book, word, &table);
+            checks.list.push(RawOne { name, at: table.at, advisory, raw });
+        }
     }
+    if checks.list.len() > CHECKS_MAX {
+        book.wrong(at, format!("there are {} checks; {CHECKS_MAX} are the most", checks.list.len()));
+        wrong = true;
+    }
+    // Then there is only what was complained of already.
+    wrong |= checks.list.is_empty() && matches!(checks.require, Given::Absent);
+    if wrong { Given::Wrong } else { Given::Good(checks, at) }
 }
 
-/// `own`, with what it leaves out from `base` when that is of the same kind. A check of another kind stands alone.
-pub(super) fn merged<'t>(own: Given<RawCheck<'t>>, base: &Given<RawCheck<'t>>) -> Given<RawCheck<'t>> {
+fn require(book: &mut Book<'_>, table: &Table<'_>) -> Given<Require> {
+    let most = u32::try_from(CHECKS_MAX).unwrap_or(u32::MAX);
+    let given = table.number_or_word(book, "require", 1..=most, &["all", "any"]);
+    given.convert(|number, _| {
+        Some(match number {
+            Number::Number(number) => Require::Number(number),
+            Number::Word("any") => Require::Any,
+            Number::Word(_) => Require::All,
+        })
+    })
+}
+
+/// `own`, with what it leaves out from `base`.
+///
+/// Checks of the same name and kind overlay each other, the others of `base` stay. When `own` has a check that `base` has not, its
+/// checks are all there are.
+pub(super) fn merged<'t>(own: Given<RawChecks<'t>>, base: &Given<RawChecks<'t>>) -> Given<RawChecks<'t>> {
     let (own, at, base) = match (own, base) {
         (Given::Good(own, at), Given::Good(base, _)) => (own, at, base.clone()),
         (Given::Good(..), Given::Wrong) => return Given::Wrong,
         (own, base) => return own.or_else(base.clone()),
     };
-    let merged = match (own, base) {
+    let overlays = own.list.iter().all(|one| base.list.iter().any(|other| other.name == one.name));
+    let require = if overlays { own.require.or_else(base.require) } else { own.require };
+    let under = |one: RawOne<'t>| match base.list.iter().find(|other| other.name == one.name) {
+        Some(other) => overlaid(one, other.clone()),
+        None => one,
+    };
+    let mut list: Vec<RawOne<'t>> = own.list.into_iter().map(under).collect();
+    if overlays {
+        let rest = base.list.iter().map(|one| {
+            let at = list.iter().position(|other| other.name == one.name);
+            at.map_or_else(|| one.clone(), |at| list.swap_remove(at))
+        });
+        list = rest.collect();
+    }
+    Given::Good(RawChecks { at: own.at, require, list }, at)
+}
+
+/// One check over another of the same name. One of another kind stands alone.
+fn overlaid<'t>(own: RawOne<'t>, base: RawOne<'t>) -> RawOne<'t> {
+    let raw = match (own.raw, base.raw) {
         (RawCheck::Dns(own), RawCheck::Dns(base)) => RawCheck::Dns(Box::new(dns::merged(*own, *base))),
         (RawCheck::Talk(over, own), RawCheck::Talk(same, base)) if over == same => {
             RawCheck::Talk(over, own.or_else(base))
@@ -96,14 +196,60 @@ pub(super) fn merged<'t>(own: Given<RawCheck<'t>>, base: &Given<RawCheck<'t>>) -
         (RawCheck::Exec(own), RawCheck::Exec(base)) => RawCheck::Exec(own.or_else(base)),
         (own, _) => own,
     };
-    Given::Good(merged, at)
+    RawOne { raw, advisory: own.advisory.or_else(base.advisory), ..own }
 }
 
-/// The check that `raw` makes, for a pool with these services. `None` when something is wrong, which has been noted.
-pub(super) fn judged(book: &mut Book<'_>, raw: RawCheck<'_>, services: Option<&[Service]>) -> Option<Judged> {
-    match raw {
-        RawCheck::Dns(raw) => dns::judged(book, *raw, services),
-        RawCheck::Talk(transport, raw) => talk::judged(book, raw, transport),
-        RawCheck::Exec(raw) => exec::judged(book, raw, services),
+/// The checks that `raw` makes, for a pool with these services. `None` when something is wrong, which has been noted.
+pub(super) fn judged(
+    book: &mut Book<'_>,
+    raw: RawChecks<'_>,
+    services: Option<&[Service]>,
+) -> Option<JudgedChecks> {
+    let RawChecks { at, require, list } = raw;
+    if list.is_empty() {
+        book.missing(at, "dns is missing in [virtual_server.check]; write [virtual_server.check.dns]");
+        return None;
     }
+    let advisory: Vec<Option<bool>> = list.iter().map(|one| one.advisory.or(false)).collect();
+    let counted = advisory.iter().filter(|advisory| **advisory != Some(true)).count();
+    let counted = u32::try_from(counted).unwrap_or(u32::MAX);
+    let mut good = true;
+    if counted == 0 {
+        let message = "every check is advisory, so nothing could take a real server out; leave at least one of them as it is";
+        book.missing(at, message);
+        good = false;
+    }
+    let needed = match require {
+        Given::Absent | Given::Good(Require::All, _) => counted,
+        Given::Good(Require::Any, _) => 1,
+        Given::Good(Require::Number(number), at) => {
+            if number > counted && counted > 0 {
+                let message = format!(
+                    "require = {number} can't be reached with {counted} checks that count; write 1 to {counted}, \"all\" or \"any\""
+                );
+                book.missing(at, message);
+                good = false;
+            }
+            number
+        }
+        Given::Wrong => {
+            good = false;
+            1
+        }
+    };
+    // All of them are looked at, to find all mistakes.
+    let list: Vec<Option<(String, bool, Judged)>> = list
+        .into_iter()
+        .zip(advisory)
+        .map(|(one, advisory)| {
+            let judged = match one.raw {
+                RawCheck::Dns(raw) => dns::judged(book, *raw, services),
+                RawCheck::Talk(transport, raw) => talk::judged(book, raw, transport),
+                RawCheck::Exec(raw) => exec::judged(book, raw, services),
+            };
+            Some((one.name.to_owned(), advisory?, judged?))
+        })
+        .collect();
+    let list = list.into_iter().collect::<Option<Vec<_>>>()?;
+    good.then_some(JudgedChecks { list, require: needed })
 }

@@ -6,8 +6,10 @@
 
 mod address;
 mod book;
+mod care;
 mod check;
 mod checks;
+mod dependency;
 mod duration;
 mod exec;
 mod keys;
@@ -118,6 +120,9 @@ pub struct Config {
     pub failover: Failover,
     /// The virtual routers, in the order of the file; names, addresses and the VRIDs of an interface are unique.
     pub virtual_routers: Vec<VirtualRouter>,
+    /// `[[dependency]]`: what real servers depend on, such as the router of a site. Names are unique; at most
+    /// [`DEPENDENCIES_MAX`].
+    pub dependencies: Vec<Dependency>,
     /// Short digest of the meaningful content: two daemons that show the same one run with the same file.
     pub digest: String,
 }
@@ -160,6 +165,19 @@ pub struct VirtualServer {
     pub quorum: u32,
     /// `min_serving`: the share of real servers that is never undercut by ejection, in percent. Default 0.
     pub min_serving_percent: u8,
+    /// `quorum_hysteresis`: so many more than the quorum must be up before it counts as regained, and so many fewer before it
+    /// counts as lost. Below `quorum`. Default 0.
+    pub quorum_hysteresis: u32,
+    /// `max_ejected`: the largest share of real servers that failing checks may take out, in percent. Default 100.
+    pub max_ejected_percent: u8,
+    /// `ejection_rate`: how many real servers failing checks may take out within which time. Default: any number.
+    pub ejection_rate: Option<EjectionRate>,
+    /// `slow_start`: how long a real server that returns from being down takes to its full weight. Default 0, at once.
+    pub slow_start: Duration,
+    /// `degraded_weight`: the weight of a degraded real server, in percent of its own. Default 100.
+    pub degraded_weight_percent: u8,
+    /// `sorry_server`: who answers while no real server does; at most one of each address family.
+    pub sorry_servers: Vec<SorryServer>,
     /// The real servers, at least one; names and addresses are unique.
     pub real_servers: Vec<RealServer>,
 }
@@ -186,10 +204,12 @@ impl VirtualServer {
             || self.marks.iter().any(|mark| mark.family == family)
     }
 
-    /// How many of so many real servers must stay in the table: [`Self::min_serving_percent`], rounded up.
+    /// How many of so many real servers must stay in the table: [`Self::min_serving_percent`], rounded up, and all but
+    /// [`Self::max_ejected_percent`], rounded down.
     #[must_use]
     pub fn min_serving_of(&self, real_servers: usize) -> usize {
-        (real_servers * usize::from(self.min_serving_percent)).div_ceil(100)
+        let kept = (real_servers * usize::from(self.min_serving_percent)).div_ceil(100);
+        kept.max(real_servers - real_servers * usize::from(self.max_ejected_percent.min(100)) / 100)
     }
 
     /// The identity of one of its real servers.
@@ -209,6 +229,26 @@ pub struct Mark {
     pub family: AddressFamily,
     /// The mark.
     pub mark: NonZeroU32,
+}
+
+/// `ejection_rate = { servers = 2, per = "10s" }`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EjectionRate {
+    /// `servers`: at most so many, at least 1.
+    pub servers: u32,
+    /// `per`: within this time, 1 s to 1 h.
+    pub per: Duration,
+}
+
+/// `sorry_server = { address = "192.0.2.99" }`: who answers while no real server does. It is not checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SorryServer {
+    /// `address`. It answers for services of its family, by tunnel for those of the other one that have none of their own.
+    pub address: IpAddr,
+    /// `port`, only with address translation. Default the service's own.
+    pub port: Option<u16>,
+    /// `forwarding`, its own or the virtual server's.
+    pub forwarding: Forwarding,
 }
 
 /// One of `services`, `"udp/53"`.
@@ -328,9 +368,32 @@ pub struct RealServer {
     pub forwarding: Forwarding,
     /// `tunnel`, its own or the virtual server's; means something with [`Forwarding::Tunnel`] only.
     pub tunnel: Tunnel,
-    /// How it is checked.
-    pub check: Check,
+    /// How it is checked: at least one check, at most [`CHECKS_MAX`], each with a name of its own.
+    pub checks: Vec<Check>,
+    /// `parent`, its own or the virtual server's: the dependency without which nothing can be said about it.
+    pub parent: Option<Name>,
+    /// `check.require`: how many of the checks that are not advisory must pass, 1 to their number. Default all.
+    pub require: u32,
 }
+
+/// One `[[dependency]]`: what real servers can't be reached or judged without.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dependency {
+    /// `name`.
+    pub name: Name,
+    /// `address`.
+    pub address: IpAddr,
+    /// As [`RealServer::checks`].
+    pub checks: Vec<Check>,
+    /// As [`RealServer::require`].
+    pub require: u32,
+}
+
+/// The most dependencies.
+pub const DEPENDENCIES_MAX: usize = 64;
+
+/// The most checks of one real server.
+pub const CHECKS_MAX: usize = 8;
 
 impl RealServer {
     /// Where `service` goes on this real server. Port 0 is the port that the client has chosen.
@@ -347,6 +410,10 @@ impl RealServer {
 /// How one real server is checked: what is asked, where, and when.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
+    /// `name`. Default the word of its kind, `dns`.
+    pub name: String,
+    /// `advisory`: it only warns. Default false.
+    pub advisory: bool,
     /// Where the probe goes: the real server's address and the check's `port`, else its `port`, else the port of the first
     /// service of the check's protocol. The port in a DNS check is the same.
     pub target: SocketAddr,

@@ -7,6 +7,7 @@ use std::cell::OnceCell;
 
 use super::book::{Book, Place, quoted};
 use super::checks::read_checks;
+use super::dependency::{self, read_dependencies};
 use super::keys;
 use super::lvs::read_lvs;
 use super::router::{Failover, Routers, VirtualRouter, read_failover, virtual_router};
@@ -14,7 +15,7 @@ use super::server::{Doubles, virtual_server};
 use super::status::read_status;
 use super::syntax::{Repaired, tree};
 use super::table::{Given, Table};
-use super::{Config, Include, Lvs, Mistakes, Source, Status, VirtualServer};
+use super::{Config, Dependency, Include, Lvs, Mistakes, Source, Status, VirtualServer};
 
 /// Reads the configuration: the main file first, then what it includes, in order.
 ///
@@ -38,26 +39,33 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
     let mut routers = Routers::default();
     let mut virtual_routers: Vec<VirtualRouter> = Vec::new();
     let mut any = false;
-    for (index, tree) in trees.iter().enumerate() {
-        let table = Table::root(&mut book, tree, index);
+    let tables: Vec<Table<'_>> =
+        trees.iter().enumerate().map(|(index, tree)| Table::root(&mut book, tree, index)).collect();
+    // A parent may stand in a later file.
+    let (mut dependencies, mut known) = (Vec::new(), dependency::Known::new());
+    for table in &tables {
+        read_dependencies(&mut book, table, &mut known, &mut dependencies);
+    }
+    for (index, table) in tables.iter().enumerate() {
         if index == 0 {
-            include(&mut book, &table);
+            include(&mut book, table);
         } else if let Given::Good(_, at) = table.texts(&mut book, "include", true, INCLUDE_EXAMPLE) {
             book.wrong(at, "an included file can't include others; move this line to the main file");
         }
-        read_lvs(&mut book, &table, &mut lvs);
-        read_status(&mut book, &table, &mut status);
-        read_checks(&mut book, &table, &mut sentinels);
+        read_lvs(&mut book, table, &mut lvs);
+        read_status(&mut book, table, &mut status);
+        read_checks(&mut book, table, &mut sentinels);
         match table.tables(&mut book, "virtual_server", &keys::VIRTUAL_SERVER) {
             Given::Good(tables, _) => {
                 any = true;
-                virtual_servers
-                    .extend(tables.iter().filter_map(|table| virtual_server(&mut book, table, &mut doubles)));
+                virtual_servers.extend(
+                    tables.iter().filter_map(|table| virtual_server(&mut book, table, &mut doubles, &known)),
+                );
             }
             Given::Wrong => any = true,
             Given::Absent => {}
         }
-        read_failover(&mut book, &table, &mut failover);
+        read_failover(&mut book, table, &mut failover);
         match table.tables(&mut book, "virtual_router", &keys::VIRTUAL_ROUTER) {
             Given::Good(tables, _) => {
                 any = true;
@@ -79,11 +87,20 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
     }
     if book.is_empty() {
         let lvs = lvs.map(|(lvs, _)| lvs).unwrap_or_default();
-        let digest = digest(&virtual_servers, &lvs, &virtual_routers);
+        let digest = digest(&virtual_servers, &dependencies, &lvs, &virtual_routers);
         let status = status.map(|(status, _)| status).unwrap_or_default();
         let failover = failover.map(|(failover, _)| failover).unwrap_or_default();
         let sentinels = sentinels.map(|(sentinels, _)| sentinels).unwrap_or_default();
-        Ok(Config { virtual_servers, lvs, status, sentinels, failover, virtual_routers, digest })
+        Ok(Config {
+            virtual_servers,
+            lvs,
+            status,
+            sentinels,
+            failover,
+            virtual_routers,
+            dependencies,
+            digest,
+        })
     } else {
         Err(book.into_mistakes())
     }
@@ -130,8 +147,16 @@ fn include(book: &mut Book<'_>, table: &Table<'_>) -> Vec<Include> {
 }
 
 /// FNV-1a of the checked values, so that comments, order of keys and the spelling of numbers do not matter.
-fn digest(virtual_servers: &[VirtualServer], lvs: &Lvs, virtual_routers: &[VirtualRouter]) -> String {
+fn digest(
+    virtual_servers: &[VirtualServer],
+    dependencies: &[Dependency],
+    lvs: &Lvs,
+    virtual_routers: &[VirtualRouter],
+) -> String {
     let mut canonical = format!("{virtual_servers:?} {lvs:?}");
+    for dependency in dependencies {
+        canonical.push_str(&format!(" {dependency:?}"));
+    }
     for router in virtual_routers {
         canonical.push_str(&format!(" {router:?}"));
     }

@@ -9,14 +9,15 @@ use std::net::IpAddr;
 
 use super::address::{Purpose, address, family};
 use super::book::{Book, Place};
+use super::dependency::{self, Known};
 use super::exec;
 use super::keys;
-use super::kinds::{self, Judged, RawCheck};
+use super::kinds::{self, Judged, JudgedChecks, RawChecks};
 use super::server::{Families, forwarding, noted, probe_source, translates_single_packets, unique_name};
 use super::table::{Given, Table};
 use super::tunnel::tunnel;
 use super::{Check, CheckKind, Forwarding, RealServer, Service, Tunnel};
-use crate::id::Protocol;
+use crate::id::{Name, Protocol};
 
 /// What real servers take over from their virtual server, as far as it is known.
 pub(super) struct Pool<'p> {
@@ -27,8 +28,11 @@ pub(super) struct Pool<'p> {
     pub(super) forwarding: Given<Forwarding>,
     pub(super) tunnel: Given<Tunnel>,
     pub(super) source: Given<IpAddr>,
-    pub(super) check: Given<RawCheck<'p>>,
+    pub(super) check: Given<RawChecks<'p>>,
     pub(super) one_packet: bool,
+    /// The dependencies there are, and which one is the parent of all.
+    pub(super) dependencies: &'p Known<'p>,
+    pub(super) parent: Given<usize>,
 }
 
 const CHECK_EXAMPLE: &str = "[virtual_server.check.dns] with at least qname = \"resolve.test\"";
@@ -198,14 +202,7 @@ fn real_server<'t>(
     let (upper, lower) = thresholds(book, table);
     let own_source = probe_source(book, table);
     let source = own_source.or_else(pool.source);
-    if let (Given::Good(source, at), Given::Good(ip, _)) = (source, ip)
-        && source.is_ipv4() != ip.is_ipv4()
-    {
-        book.wrong(
-            at,
-            format!("probe_source is an {} address, but the real server {ip} is probed over {}; write one of that family or leave it out", family(source), family(ip)),
-        );
-    }
+    same_family(book, source, ip);
     let own_check = kinds::raw(book, table);
     let judged = match kinds::merged(own_check, &pool.check) {
         Given::Good(raw, _) => kinds::judged(book, raw, pool.checkable()),
@@ -220,39 +217,17 @@ fn real_server<'t>(
         _ => None,
     };
     let ip = ip.good()?;
-    let Judged { kind, rhythm, port: check_port, protocol } = judged?;
-    let name = name?;
-    let check_port = check_port.or(port).or_else(|| {
-        let services = pool.services?;
-        let Some(probed) = services.iter().find(|service| service.protocol == protocol).or(services.first())
-        else {
-            owner.note_missing(
-                book,
-                "check.dns.port",
-                "the port that is probed, for a firewall mark says none",
-            );
-            return None;
-        };
-        if probed.port == 0 {
-            owner.note_missing(book, "check.dns.port", "the port that is probed, for port 0 is every port");
-        }
-        Some(probed.port)
-    })?;
+    let (name, judged) = (name?, judged?);
+    let require = judged.require;
     let source = match source {
         Given::Good(source, _) => Some(source),
         Given::Absent => None,
         Given::Wrong => return None,
     };
-    let target = (ip, check_port).into();
-    let kind = match kind {
-        CheckKind::Dns(mut dns) => {
-            dns.port = check_port;
-            CheckKind::Dns(dns)
-        }
-        CheckKind::Exec(exec) => CheckKind::Exec(exec::filled(exec, target, &name)),
-        CheckKind::Talk(talk) => CheckKind::Talk(talk),
-    };
-    let check = Check { target, source, kind, rhythm };
+    let own_parent = dependency::parent(book, table, pool.dependencies);
+    let parent = own_parent.or_else(pool.parent).optional()?;
+    let parent = parent.and_then(|index| dependency::name_of(pool.dependencies, index));
+    let checks = completed(book, owner, judged, (ip, source), port, pool.services, &name)?;
     Some(RealServer {
         name,
         address: ip,
@@ -262,8 +237,65 @@ fn real_server<'t>(
         lower_threshold: lower?,
         forwarding: method.or(Forwarding::Direct)?,
         tunnel: own_tunnel.or_else(pool.tunnel).or(Tunnel::Ipip)?,
-        check,
+        checks,
+        parent,
+        require,
     })
+}
+
+/// The checks as they are run against the machine at `at`, with the source of their probes, which is called `name`. `port` is its own
+/// one. Where no port is known it must be in the check, and a mistake is noted for `owner`.
+pub(super) fn completed(
+    book: &mut Book<'_>,
+    owner: &Table<'_>,
+    judged: JudgedChecks,
+    (ip, source): (IpAddr, Option<IpAddr>),
+    port: Option<u16>,
+    services: Option<&[Service]>,
+    name: &Name,
+) -> Option<Vec<Check>> {
+    let mut checks = Vec::with_capacity(judged.list.len());
+    for (check_name, advisory, judged) in judged.list {
+        let Judged { kind, rhythm, port: check_port, protocol } = judged;
+        let needs_port = !matches!(kind, CheckKind::Exec(_));
+        let inherited = || {
+            let services = services?;
+            let probed = services.iter().find(|service| service.protocol == protocol).or(services.first());
+            let port = probed.map_or(0, |service| service.port);
+            if port == 0 && needs_port {
+                let why = match probed {
+                    Some(_) => "the port that is probed, for port 0 is every port",
+                    None => "the port that is probed, for nothing else says one",
+                };
+                owner.note_missing(book, "check.dns.port", why);
+            }
+            Some(port)
+        };
+        let check_port = check_port.or(port).or_else(inherited)?;
+        let target = (ip, check_port).into();
+        let kind = match kind {
+            CheckKind::Dns(mut dns) => {
+                dns.port = check_port;
+                CheckKind::Dns(dns)
+            }
+            CheckKind::Exec(exec) => CheckKind::Exec(exec::filled(exec, target, name)),
+            CheckKind::Talk(talk) => CheckKind::Talk(talk),
+        };
+        checks.push(Check { name: check_name, advisory, target, source, kind, rhythm });
+    }
+    Some(checks)
+}
+
+/// Notes a source of probes of another family than their target.
+pub(super) fn same_family(book: &mut Book<'_>, source: Given<IpAddr>, ip: Given<IpAddr>) {
+    if let (Given::Good(source, at), Given::Good(ip, _)) = (source, ip)
+        && source.is_ipv4() != ip.is_ipv4()
+    {
+        book.wrong(
+            at,
+            format!("probe_source is an {} address, but the real server {ip} is probed over {}; write one of that family or leave it out", family(source), family(ip)),
+        );
+    }
 }
 
 /// Notes what keeps packets for the virtual IP from being sent to `ip`.

@@ -8,6 +8,8 @@ use std::net::IpAddr;
 
 use super::address::{Purpose, address};
 use super::book::{Book, Place, quoted};
+use super::care;
+use super::dependency::{self, Known};
 use super::kinds;
 use super::objects::{claim, objects};
 use super::real_server::{Pool, real_servers};
@@ -49,6 +51,7 @@ pub(super) fn virtual_server<'t>(
     book: &mut Book<'_>,
     table: &Table<'t>,
     doubles: &mut Doubles<'t>,
+    dependencies: &Known<'t>,
 ) -> Option<VirtualServer> {
     let name = unique_name(book, table, &mut doubles.names, "virtual server", "name = \"resolver\"");
     let (addresses, services, marks) = objects(book, table);
@@ -67,24 +70,20 @@ pub(super) fn virtual_server<'t>(
         marked: marks.as_ref().is_none_or(|all| !all.is_empty()),
     };
     let scheduling = scheduling(book, table, &served, one_packet);
-    let min_serving = table.text(book, "min_serving", "min_serving = \"25%\"").convert(|text, at| {
-        let percent = text.strip_suffix('%').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
-        let percent = percent.and_then(|digits| digits.parse::<u8>().ok()).filter(|percent| *percent <= 100);
-        if percent.is_none() {
-            book.wrong(at, format!("min_serving = {} is no share; write \"0%\" to \"100%\"", quoted(text)));
-        }
-        percent
-    });
     let quorum = table.number(book, "quorum", 1..=65_535);
+    let method = forwarding(book, table);
+    let care = care::read(book, table, families, method, quorum);
     let pool = Pool {
         addresses: addresses.as_deref(),
         families,
         services: services.as_deref(),
-        forwarding: forwarding(book, table),
+        forwarding: method,
         tunnel: tunnel(book, table),
         source: probe_source(book, table),
         check: kinds::raw(book, table),
         one_packet: one_packet.good().unwrap_or_default(),
+        dependencies,
+        parent: dependency::parent(book, table, dependencies),
     };
     translates_single_packets(book, pool.one_packet, pool.forwarding);
     let real_servers = real_servers(book, table, &pool, quorum);
@@ -92,9 +91,11 @@ pub(super) fn virtual_server<'t>(
     if matches!(forwarding, Given::Wrong)
         || matches!(source, Given::Wrong)
         || matches!(pool.tunnel, Given::Wrong)
+        || matches!(pool.parent, Given::Wrong)
     {
         return None;
     }
+    let care = care?;
     Some(VirtualServer {
         name: name?,
         addresses: addresses?,
@@ -102,7 +103,13 @@ pub(super) fn virtual_server<'t>(
         marks: marks?,
         scheduling: scheduling?,
         quorum: quorum.or(1)?,
-        min_serving_percent: min_serving.or(0)?,
+        quorum_hysteresis: care.quorum_hysteresis,
+        min_serving_percent: care.min_serving,
+        max_ejected_percent: care.max_ejected,
+        ejection_rate: care.ejection_rate,
+        slow_start: care.slow_start,
+        degraded_weight_percent: care.degraded_weight,
+        sorry_servers: care.sorry_servers,
         real_servers: real_servers?,
     })
 }

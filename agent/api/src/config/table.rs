@@ -66,6 +66,24 @@ impl<T> Given<T> {
     }
 }
 
+impl<T> Given<T> {
+    /// The value if it is there; `None` when it is wrong.
+    pub(super) fn optional(self) -> Option<Option<T>> {
+        match self {
+            Self::Good(value, _) => Some(Some(value)),
+            Self::Absent => Some(None),
+            Self::Wrong => None,
+        }
+    }
+}
+
+/// A number, or a word in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Number {
+    Number(u32),
+    Word(&'static str),
+}
+
 /// A value and where it stands.
 pub(super) type At<T> = (T, Place);
 
@@ -193,6 +211,34 @@ impl<'t> Table<'t> {
         Given::Wrong
     }
 
+    /// A whole number within `limits`, or one of `words`.
+    pub(super) fn number_or_word(
+        &self,
+        book: &mut Book<'_>,
+        key: &str,
+        limits: RangeInclusive<u32>,
+        words: &[&'static str],
+    ) -> Given<Number> {
+        let Some((DeValue::String(text), at)) = self.get(key) else {
+            return self.number(book, key, limits).convert(|number, _| Some(Number::Number(number)));
+        };
+        match words.iter().find(|word| **word == text.as_ref()) {
+            Some(word) => Given::Good(Number::Word(word), at),
+            None => {
+                let (low, high) = (limits.start(), limits.end());
+                let known = listed(words.iter().map(|word| quoted(word)));
+                book.wrong(
+                    at,
+                    format!(
+                        "unknown {key} {}; write {known}, or a number from {low} to {high} without quotes",
+                        quoted(text)
+                    ),
+                );
+                Given::Wrong
+            }
+        }
+    }
+
     /// `true` or `false`.
     pub(super) fn switch(&self, book: &mut Book<'_>, key: &str) -> Given<bool> {
         match self.get(key) {
@@ -314,6 +360,19 @@ impl<'t> Table<'t> {
                 book.wrong(at, format!("{key} is {}; write a table: {}{hint}", found(other), kind.example));
                 Given::Wrong
             }
+        }
+    }
+
+    /// The table `[header]`, or the tables `[[header]]`.
+    pub(super) fn one_or_more(
+        &self,
+        book: &mut Book<'_>,
+        key: &str,
+        kind: &keys::Kind,
+    ) -> Given<Vec<Table<'t>>> {
+        match self.get(key) {
+            Some((DeValue::Array(_), _)) => self.tables(book, key, kind),
+            _ => self.table(book, key, kind).convert(|table, _| Some(vec![table])),
         }
     }
 

@@ -21,9 +21,11 @@ pub const LINE_MAX: usize = 500;
 /// How long a technical word may be, in characters.
 const WORD_MAX: usize = 128;
 /// How many checks of one real server are kept.
-const CHECKS_MAX: usize = 16;
+const CHECKS_MAX: usize = agent_api::config::CHECKS_MAX;
 /// How many addresses of a virtual router are kept: as many as may be configured, listed and not.
 const ADDRESSES_MAX: usize = 510;
+/// How many things that real servers depend on are kept.
+const DEPENDENCIES_MAX: usize = agent_api::config::DEPENDENCIES_MAX;
 /// How many wrong settings are kept.
 const SETTINGS_MAX: usize = 64;
 
@@ -39,7 +41,15 @@ pub trait Bounded {
 }
 
 impl Bounded for CheckHead {
-    fn bound(&mut self) {}
+    fn bound(&mut self) {
+        while self.dependencies.len() > DEPENDENCIES_MAX {
+            self.dependencies.pop_last();
+        }
+        for health in self.dependencies.values_mut() {
+            health.checks.clear();
+            health.bound();
+        }
+    }
 }
 
 impl Bounded for RealServerHealth {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config::Check;
 use checker_core::dns::{Rcode, Transport};
 
 use super::{bad, checked, good, only, pool, source};
@@ -21,7 +22,7 @@ fn every_key_of_a_check_is_read_and_overlaid() {
          transport = \"udp+tcp\"\n";
     let text = pool("", check, "[virtual_server.real_server.check.dns]\nexpect_fit = \"exact\"");
     let config = good(&text.replace("\"resolve.test\"", "\"{rand}.test\""));
-    let dns = &only(&config).1.check.dns().unwrap();
+    let dns = &only(&config).1.checks[0].dns().unwrap();
     assert_eq!(dns.question.to_string(), "{rand}.test A");
     let ask = &dns.ask;
     assert!(!ask.recursion_desired && ask.checking_disabled && ask.authentic_data && ask.mixed_case);
@@ -41,7 +42,7 @@ fn every_key_of_a_check_is_read_and_overlaid() {
     assert!(dns.tcp_too);
 
     let config = good(&pool("", "expect_empty = \"expected\"\nedns = true", ""));
-    let dns = &only(&config).1.check.dns().unwrap();
+    let dns = &only(&config).1.checks[0].dns().unwrap();
     assert_eq!((dns.expect.empty, &dns.ask.edns), (Empty::Expected, &Some(Edns::default())));
     for (check, said) in [
         ("expect_match = \"(\"", "expect_match: \"(\" is no regular expression"),
@@ -78,7 +79,7 @@ fn every_key_of_a_rhythm() {
         damping: Duration::from_secs(600),
         ..Rhythm::default()
     };
-    let check = &only(&config).1.check;
+    let check = &only(&config).1.checks[0];
     // The timeout fits into the shortest interval.
     assert_eq!((check.rhythm, check.kind.timeout().get()), (expected, Duration::from_millis(500)));
 }
@@ -86,13 +87,13 @@ fn every_key_of_a_rhythm() {
 #[test]
 fn other_kinds_of_checks() {
     let config = good(&checked("check.tcp = { expect = \"220 \", send = \"QUIT\\r\\n\", timeout = \"1s\" }"));
-    let check = &only(&config).1.check;
+    let check = &only(&config).1.checks[0];
     assert_eq!(check.target, "10.0.0.1:25".parse().unwrap());
     let CheckKind::Talk(talk) = &check.kind else { panic!("{check:?}") };
     assert_eq!(talk.to_string(), "connects over tcp, sends \"QUIT\\r\\n\", expects \"220 \"");
 
     let config = good(&checked("check.udp = { send = \"x\", silence_passes = true, port = 53 }"));
-    let check = &only(&config).1.check;
+    let check = &only(&config).1.checks[0];
     assert_eq!(check.target, "10.0.0.1:53".parse().unwrap());
     assert!(
         matches!(&check.kind, CheckKind::Talk(talk) if talk.silence_passes && talk.transport == Transport::Udp)
@@ -101,13 +102,40 @@ fn other_kinds_of_checks() {
     let config = good(&checked(
         "check.exec = { command = [\"/c\", \"{address}:{port}\", \"{name}\", \"awk {print}\"], exit_codes = \"plugin\" }",
     ).replace("{print}", "{ print }"));
-    let CheckKind::Exec(exec) = &only(&config).1.check.kind else { panic!("{config:?}") };
+    let CheckKind::Exec(exec) = &only(&config).1.checks[0].kind else { panic!("{config:?}") };
     assert_eq!(exec.command, ["/c", "10.0.0.1:25", "a", "awk { print }"]);
 
     // A real server's check of another kind stands alone.
     let both = checked("check.dns.qname = \"a.test\"") + "\ncheck.tcp.rise = 7";
-    let check = &only(&good(&both)).1.check.clone();
+    let check = &only(&good(&both)).1.checks[0].clone();
     assert!(matches!(&check.kind, CheckKind::Talk(_)) && check.rhythm.rise == 7);
+}
+
+#[test]
+fn several_checks_of_one_real_server() {
+    let base = "check = { require = \"any\", dns = [{ qname = \"a.test\" }, { name = \"zone\", qname = \"b.test\", rise = 5 }], \
+                tcp = { advisory = true, port = 8053 } }";
+    let shown = |own: &str| {
+        let config = good(&(checked(base) + own));
+        let server = only(&config).1;
+        let one = |check: &Check| {
+            let asked = check.dns().map_or_else(|| "tcp".to_owned(), |dns| dns.question.to_string());
+            let advisory = if check.advisory { " advisory" } else { "" };
+            format!("{}: {asked} at {} rise {}{advisory}", check.name, check.target.port(), check.rhythm.rise)
+        };
+        (server.require, server.checks.iter().map(one).collect::<Vec<_>>())
+    };
+    let (dns, zone) = ("dns: a.test A at 25 rise 2".to_owned(), "zone: b.test A at 25 rise 5".to_owned());
+    let tcp = "tcp: tcp at 8053 rise 2 advisory".to_owned();
+    assert_eq!(shown(""), (1, vec![dns.clone(), zone.clone(), tcp.clone()]));
+    // A real server overlays those that it names, and may ask for more of them.
+    let own = "\ncheck = { require = 2, dns = { name = \"zone\", qname = \"c.test\" } }";
+    assert_eq!(shown(own), (2, vec![dns.clone(), "zone: c.test A at 25 rise 5".to_owned(), tcp.clone()]));
+    let own = "\ncheck = { tcp = { advisory = false } }\n";
+    assert_eq!(shown(own), (1, vec![dns.clone(), zone, "tcp: tcp at 8053 rise 2".to_owned()]));
+    // One that has another name makes its list its own; the default is all.
+    let own = "\ncheck = { dns = [{}, { name = \"mine\", qname = \"d.test\" }] }";
+    assert_eq!(shown(own), (2, vec![dns, "mine: d.test A at 25 rise 2".to_owned()]));
 }
 
 #[test]
@@ -136,8 +164,28 @@ fn an_inherited_mistake_is_said_once() {
 fn mistakes_of_other_kinds() {
     for (check, why) in [
         (
-            "{ tcp = {}, udp = { send = \"x\" } }",
-            "this is a second check, the first is at test.toml:5:17; remove one of them",
+            "{ tcp = [{}, {}] }",
+            "another check is called \"tcp\" already, at test.toml:5:18; give each its own: name = \"zone\"",
+        ),
+        (
+            "{ tcp = {}, udp = { send = \"x\", name = \"tcp\" } }",
+            "another check is called \"tcp\" already, at test.toml:5:17; give each its own: name = \"zone\"",
+        ),
+        (
+            "{ require = 2, tcp = {} }",
+            "require = 2 can't be reached with 1 checks that count; write 1 to 1, \"all\" or \"any\"",
+        ),
+        (
+            "{ require = \"some\", tcp = {} }",
+            "unknown require \"some\"; write \"all\" and \"any\", or a number from 1 to 8 without quotes",
+        ),
+        (
+            "{ tcp = { advisory = true } }",
+            "every check is advisory, so nothing could take a real server out; leave at least one of them as it is",
+        ),
+        (
+            "{ require = \"all\" }",
+            "dns is missing in [virtual_server.check]; write [virtual_server.check.dns]",
         ),
         (
             "{ udp = {} }",

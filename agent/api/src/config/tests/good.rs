@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use checker_core::dns::{Rcode, RecordType, Transport};
 
-use super::{good, only, pool};
+use super::{bad, good, only, pool};
 use crate::config::{
     Adopt, Checksum, Config, Engine, Forwarding, Lvs, Persistence, Rhythm, Scheduling, Service, Status,
     SyncDaemon, SyncRoles, Sysctls, Timeouts, Tunnel,
@@ -33,7 +33,7 @@ fn every_default() {
         [Service { protocol: Protocol::Udp, port: 53 }, Service { protocol: Protocol::Tcp, port: 53 }]
     );
     assert_eq!((server.weight, server.port, server.forwarding), (1, None, Forwarding::Direct));
-    let check = &server.check;
+    let check = &server.checks[0];
     assert_eq!(
         check.rhythm,
         Rhythm { interval: Duration::from_secs(2), rise: 2, fall: 3, ..Rhythm::default() }
@@ -145,12 +145,12 @@ forwarding = "direct"
     );
     let gue = Tunnel::Gue { port: 6080.try_into().unwrap(), checksum: Checksum::Remote };
     assert_eq!((b.upper_threshold, b.tunnel), (0, gue));
-    assert_eq!(a.check.source, Some("2001:db8::1".parse().unwrap()));
-    assert_eq!(b.check.source, Some("10.0.0.254".parse().unwrap()));
+    assert_eq!(a.checks[0].source, Some("2001:db8::1".parse().unwrap()));
+    assert_eq!(b.checks[0].source, Some("10.0.0.254".parse().unwrap()));
     assert_eq!((a.forwarding, c.forwarding), (Forwarding::Tunnel, Forwarding::Direct));
     let addresses: Vec<String> = pool.service_addresses().map(|address| address.to_string()).collect();
     assert_eq!(addresses, ["tcp/[2001:db8::53]:8053", "udp/[2001:db8::53]:5300"]);
-    let check = &a.check;
+    let check = &a.checks[0];
     assert_eq!(check.dns().unwrap().question.to_string(), "version.bind CH TXT");
     assert_eq!(check.dns().unwrap().expect.rcodes.to_string(), "NOERROR or REFUSED");
     assert_eq!(check.dns().unwrap().expect.answer.wanted.len(), 1);
@@ -170,7 +170,7 @@ fn every_port_and_sctp() {
     let (pool, server) = only(&config);
     let shown: Vec<String> = pool.service_addresses().map(|address| address.to_string()).collect();
     assert_eq!(shown, ["udp/192.0.2.53:0", "sctp/192.0.2.53:0"]);
-    assert_eq!(server.check.target.port(), 53);
+    assert_eq!(server.checks[0].target.port(), 53);
     let sip = pool_of_sip();
     assert_eq!(only(&sip).0.scheduling.persistence.and_then(|one| one.engine), Some(Engine::Sip));
 }
@@ -184,7 +184,7 @@ fn pool_of_sip() -> Config {
 fn a_real_server_overrides_single_keys_of_the_check() {
     let own = "[virtual_server.real_server.check.dns]\nqtype = \"AAAA\"\nexpect_answer = [\"2001:db8::1\"]\nfall = 1\ntimeout = \"100ms\"";
     let config = good(&pool("", "rise = 5\nfall = 7\ntries = 4", own));
-    let check = &only(&config).1.check;
+    let check = &only(&config).1.checks[0];
     assert_eq!(check.dns().unwrap().question.record_type(), RecordType::AAAA);
     assert_eq!(check.dns().unwrap().question.name().to_string(), "resolve.test");
     assert_eq!(
@@ -202,7 +202,7 @@ fn a_real_server_overrides_single_keys_of_the_check() {
     // An empty list takes the inherited answers away.
     let own = "[virtual_server.real_server.check.dns]\nexpect_answer = []";
     let config = good(&pool("", "expect_answer = \"192.0.2.80\"", own));
-    assert!(only(&config).1.check.dns().unwrap().expect.answer.wanted.is_empty());
+    assert!(only(&config).1.checks[0].dns().unwrap().expect.answer.wanted.is_empty());
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn where_a_probe_goes() {
     ] {
         let text = pool("", check, real).replace("\"udp/53\", \"tcp/53\"", services);
         let config = good(&text);
-        let check = &only(&config).1.check;
+        let check = &only(&config).1.checks[0];
         assert_eq!(
             (check.target.port(), check.dns().unwrap().port, check.dns().unwrap().transport),
             (target, target, transport),
@@ -247,7 +247,7 @@ fn where_packets_go() {
 #[test]
 fn a_short_interval_shortens_the_default_timeout() {
     let config = good(&pool("", "interval = \"200ms\"", ""));
-    assert_eq!(only(&config).1.check.dns().unwrap().timeout.get(), Duration::from_millis(200));
+    assert_eq!(only(&config).1.checks[0].dns().unwrap().timeout.get(), Duration::from_millis(200));
 }
 
 #[test]
@@ -291,5 +291,38 @@ fn the_digest_is_of_what_is_meant() {
         assert!(!seen.contains(&digest), "{other}");
         seen.push(digest);
     }
-    assert_eq!(good(&pool("", "", "")).digest, "3fa05ef69938cc73", "the same in every build of this version");
+    assert_eq!(good(&pool("", "", "")).digest, "3e6965ecb585ded6", "the same in every build of this version");
+}
+
+#[test]
+fn how_a_pool_is_treated_when_servers_come_and_go() {
+    use crate::config::{EjectionRate, Forwarding, SorryServer};
+    let keys = "min_serving = \"25%\"\nmax_ejected = \"30%\"\nejection_rate = { servers = 2, per = \"10s\" }\n\
+                slow_start = \"30s\"\ndegraded_weight = \"50%\"\nquorum = 1\nquorum_hysteresis = 0\n\
+                sorry_server = { address = \"10.0.0.99\" }\nparent = \"router\"";
+    let router = "[[dependency]]\nname = \"router\"\naddress = \"10.0.0.254\"\ncheck.tcp = { port = 22 }\n";
+    let config = good(&(pool(keys, "", "") + router));
+    let (virtual_server, real_server) = only(&config);
+    assert_eq!(virtual_server.min_serving_of(10), 7, "the stricter of both");
+    assert_eq!(virtual_server.ejection_rate, Some(EjectionRate { servers: 2, per: Duration::from_secs(10) }));
+    assert_eq!(
+        (virtual_server.slow_start, virtual_server.degraded_weight_percent),
+        (Duration::from_secs(30), 50)
+    );
+    let sorry =
+        SorryServer { address: "10.0.0.99".parse().unwrap(), port: None, forwarding: Forwarding::Direct };
+    assert_eq!(virtual_server.sorry_servers, [sorry]);
+    assert_eq!(real_server.parent.as_ref().map(|name| name.as_str()), Some("router"));
+    let [router] = &config.dependencies[..] else { panic!("{config:?}") };
+    assert_eq!((router.name.as_str(), router.checks[0].target), ("router", "10.0.0.254:22".parse().unwrap()));
+    // A dependency says its port itself, but for a program.
+    let bare = "[[dependency]]\nname = \"router\"\naddress = \"10.0.0.254\"\ncheck.exec.command = [\"/ping\", \"{address}\"]\n";
+    good(&(pool(keys, "", "") + bare));
+    let bare = bare.replace("exec.command = [\"/ping\", \"{address}\"]", "tcp = {}");
+    assert_eq!(
+        bad(&(pool("", "", "") + &bare)),
+        [
+            "14:1: check.dns.port is missing in [[dependency]]; write the port that is probed, for nothing else says one"
+        ]
+    );
 }

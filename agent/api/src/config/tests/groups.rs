@@ -187,7 +187,7 @@ fn bad_groups_say_what_to_write() {
     assert_eq!(
         bad(&text),
         [
-            "1:1: check.dns.port is missing in [[virtual_server]]; write the port that is probed, for a firewall mark says none"
+            "1:1: check.dns.port is missing in [[virtual_server]]; write the port that is probed, for nothing else says one"
         ]
     );
 }

@@ -30,7 +30,7 @@ fn columns_count_characters() {
     assert_eq!(
         bad(&marked),
         [
-            "1:1: unknown key \"x\"; the top level knows include, lvs, status, checks, virtual_server, failover and virtual_router"
+            "1:1: unknown key \"x\"; the top level knows include, lvs, status, checks, dependency, virtual_server, failover and virtual_router"
         ]
     );
 }
@@ -197,7 +197,36 @@ fn values_that_do_not_go_together() {
         ("min_serving = \"-1%\"", "", "", "min_serving = \"-1%\" is no share"),
         ("min_serving = \"101%\"", "", "", "min_serving = \"101%\" is no share"),
         ("min_serving = \"%\"", "", "", "min_serving = \"%\" is no share"),
-        ("sorry_server = \"10.0.0.9\"", "", "", "sorry_server is not supported by this version"),
+        ("sorry_server = \"10.0.0.9\"", "", "", "sorry_server is a text; write a table: sorry_server = {"),
+        (
+            "sorry_server = { address = \"2001:db8::1\" }",
+            "",
+            "",
+            "2001:db8::1 is an IPv6 address, and the virtual",
+        ),
+        ("sorry_server = { address = \"10.0.0.9\", port = 1 }", "", "", "port has no effect here without"),
+        (
+            "sorry_server = [{ address = \"10.0.0.9\" }, { address = \"10.0.0.8\" }]",
+            "",
+            "",
+            "there are two sorry servers of one address family; remove one",
+        ),
+        ("max_ejected = \"half\"", "", "", "max_ejected = \"half\" is no share; write \"0%\" to \"100%\""),
+        (
+            "degraded_weight = \"0%\"",
+            "",
+            "",
+            "degraded_weight = \"0%\" is no share; write \"1%\" to \"100%\"",
+        ),
+        ("ejection_rate = { servers = 2 }", "", "", "per is missing in ejection_rate; write per = \"10s\""),
+        ("slow_start = \"2h\"", "", "", "slow_start = \"2h\" is out of range"),
+        ("quorum_hysteresis = 1", "", "", "quorum_hysteresis = 1 is not below quorum = 1"),
+        (
+            "parent = \"router\"",
+            "",
+            "",
+            "there is no dependency \"router\"; write a [[dependency]] of that name",
+        ),
         (
             "weight = 1",
             "",
@@ -262,7 +291,7 @@ fn broken_syntax_does_not_hide_what_follows() {
             "6:18: the closing ]] of this header is missing",
             "7:10: the closing quote \" is missing",
             "8:1: unknown key \"wrong\"; [[virtual_server]] knows name, address, services, forwarding, tunnel, scheduler, \
-             scheduler_flags, one_packet, persistence, quorum, min_serving, probe_source, check and real_server",
+             scheduler_flags, one_packet, persistence, quorum, quorum_hysteresis, min_serving, max_ejected, ejection_rate, slow_start, degraded_weight, sorry_server, probe_source, parent, check and real_server",
         ]
     );
     assert_eq!(
@@ -301,10 +330,12 @@ fn tables_of_the_wrong_shape() {
         bad(&text),
         ["10:1: real_server is a single table; write [[virtual_server.real_server]] with double brackets"]
     );
-    let text = pool("", "", "").replace("[virtual_server.check.dns]", "[[virtual_server.check.dns]]");
+    let text = pool("", "", "").replace("[virtual_server.check.dns]", "[[virtual_server.check]]");
     assert_eq!(
         bad(&text),
-        ["7:1: dns is a list; write a table: [virtual_server.check.dns], with single brackets and only once",]
+        [
+            "7:1: check is a list; write a table: [virtual_server.check.dns], with single brackets and only once"
+        ]
     );
     assert_eq!(
         bad("virtual_server = 5\n"),

@@ -106,10 +106,14 @@ fn holds(text: &str, result: &Result<Config, Mistakes>) {
                 assert!((1..=pool.real_servers.len()).contains(&(pool.quorum as usize)));
                 assert!(pool.min_serving_of(pool.real_servers.len()) <= pool.real_servers.len());
                 for server in &pool.real_servers {
-                    assert!(server.check.dns().unwrap().timeout.get() <= server.check.rhythm.interval);
-                    assert_eq!(server.check.target.port(), server.check.dns().unwrap().port);
                     assert!(
-                        server.check.source.is_none_or(|source| source.is_ipv4() == server.address.is_ipv4())
+                        server.checks[0].dns().unwrap().timeout.get() <= server.checks[0].rhythm.interval
+                    );
+                    assert_eq!(server.checks[0].target.port(), server.checks[0].dns().unwrap().port);
+                    assert!(
+                        server.checks[0]
+                            .source
+                            .is_none_or(|source| source.is_ipv4() == server.address.is_ipv4())
                     );
                 }
             }

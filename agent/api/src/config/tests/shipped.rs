@@ -18,6 +18,15 @@ const NO_DEFAULTS: &[&str] = &[
     "key",
     "users",
     "peer",
+    "name",
+    "address",
+    "check.tcp",
+    "require",
+    "qname",
+    "advisory",
+    "ejection_rate",
+    "sorry_server",
+    "parent",
     "sentinels",
     "drain_deadline",
     "timeouts",
@@ -75,7 +84,7 @@ fn what_the_example_calls_defaults_are_defaults() {
             line.replacen("# ", "", 1)
         })
         .collect();
-    assert_eq!(uncommented, 38, "keys in comments");
+    assert_eq!(uncommented, 42, "keys in comments");
     assert_eq!(good(&text.join("\n")).digest, good(EXAMPLE).digest);
 }
 
@@ -135,6 +144,7 @@ fn the_reference_names_every_key() {
         for key in kind.keys.iter().filter(|key| {
             ![
                 "virtual_server",
+                "dependency",
                 "lvs",
                 "status",
                 "peer",

@@ -1,0 +1,58 @@
+//! Things by small numbers that stay theirs.
+//!
+//! Owns the numbers: one that is given back is given out again. It knows nothing of what is kept.
+
+/// Things by number.
+#[derive(Debug)]
+pub(super) struct Slots<T> {
+    places: Vec<Option<T>>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
+        Self { places: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Slots<T> {
+    /// A free number, which is not free any more.
+    pub(super) fn next(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.places.push(None);
+            // Four thousand million servers do not fit in memory.
+            u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX)
+        })
+    }
+
+    /// Puts something at its number.
+    pub(super) fn put(&mut self, number: u32, thing: T) {
+        if let Some(place) = self.places.get_mut(number as usize) {
+            *place = Some(thing);
+        }
+    }
+
+    /// Takes it away; its number is free.
+    pub(super) fn take(&mut self, number: u32) -> Option<T> {
+        let thing = self.places.get_mut(number as usize)?.take()?;
+        self.free.push(number);
+        Some(thing)
+    }
+
+    pub(super) fn get(&self, number: u32) -> Option<&T> {
+        self.places.get(number as usize)?.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
+        self.places.get_mut(number as usize)?.as_mut()
+    }
+
+    /// How many numbers there are, free ones included.
+    pub(super) fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.places.iter().flatten()
+    }
+}
