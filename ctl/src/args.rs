@@ -43,9 +43,9 @@ impl Args {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show virtual servers, real servers, the kernel's table and the daemons
+    /// Show virtual servers and routers, real servers, the kernel's table and the daemons
     Status(Status),
-    /// Say why a real server is in or out, since when, and what would change it
+    /// Say why a real server is in or out, or who has a virtual router's addresses, and what would change it
     Explain(Explain),
     /// Check a configuration without touching anything
     CheckConfig(CheckConfig),
@@ -61,6 +61,10 @@ pub enum Command {
     Drain(Drain),
     /// End a drain
     Undrain(Undrain),
+    /// Have a virtual router's addresses on this machine
+    Takeover(Handover),
+    /// Have a virtual router's addresses on another machine
+    Yield(Handover),
     /// Run the daemons in the foreground, for containers and trials
     Run(Run),
     /// What `run` starts first for each daemon
@@ -95,7 +99,7 @@ pub struct Status {
     after_help = "Exit codes: 0 it is up and in the kernel's table; 1 it is not, or it is not known; 2 wrong command line."
 )]
 pub struct Explain {
-    /// The real server: dns1 (in every virtual server that has it) or resolver/dns1
+    /// The real server: dns1 (in every virtual server that has it) or resolver/dns1; or a virtual router
     #[arg(value_name = "TARGET")]
     pub target: Target,
     /// Only in this virtual server
@@ -257,6 +261,27 @@ pub struct Undrain {
     pub virtual_server: Option<Name>,
 }
 
+/// `holdfast takeover` and `holdfast yield`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The machines change places by the protocol, without a gap: the new one announces itself first. The order \
+    outlives restarts and reboots.\nExit codes: 0 in force, or ended; 1 not; 2 wrong command line."
+)]
+pub struct Handover {
+    /// The virtual router
+    #[arg(value_name = "NAME")]
+    pub name: Name,
+    /// Why, for whoever looks at it next
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub why: String,
+    /// End it by itself after this time, as in 30m, 2h, 1d 12h
+    #[arg(long = "for", value_name = "DURATION", value_parser = drain_length)]
+    pub lasting: Option<Duration>,
+    /// End the order there is: it goes by its priority again
+    #[arg(long)]
+    pub end: bool,
+}
+
 /// `holdfast run`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "SIGHUP reloads, SIGTERM and SIGINT end it. The kernel's table is left as it is.\n\
@@ -326,11 +351,11 @@ impl Target {
 fn drain_length(text: &str) -> Result<Duration, String> {
     let length = parse_duration(text).map_err(|error| error.to_string())?;
     if length < Duration::from_secs(1) {
-        return Err("a drain lasts at least one second".to_owned());
+        return Err("an order lasts at least one second".to_owned());
     }
     if length > LONGEST_DRAIN {
         return Err(
-            "a drain ends within 366 days; leave --for out for one that stays until you end it".to_owned()
+            "an order ends within 366 days; leave --for out for one that stays until you end it".to_owned()
         );
     }
     Ok(length)
@@ -365,6 +390,8 @@ mod tests {
             "holdfast|drain|dns1|--why|kernel update|--for|2h",
             "holdfast|drain|dns1|--for|1d 12h|--force",
             "holdfast|undrain|resolver/dns1",
+            "holdfast|takeover|vip|--for|1h|--why|test",
+            "holdfast|yield|vip|--end",
             "holdfast|run|--config|x|--runtime-dir|/tmp/x|--state|/tmp/y",
         ] {
             assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err().map(|e| e.to_string()));
@@ -384,6 +411,8 @@ mod tests {
             "holdfast|drain|dns1|--for|500ms",
             "holdfast|drain|dns1|--for|400d",
             "holdfast|drain|dns 1",
+            "holdfast|yield",
+            "holdfast|takeover|a/b",
             "holdfast|drain|dns1|dns2",
             "holdfast|status|\u{1b}[31m",
         ] {

@@ -21,7 +21,7 @@ use crate::status::{drain_text, look};
 use crate::text::harmless;
 
 /// The agent takes so many characters of a reason.
-const WHY_MAX: usize = 500;
+pub const WHY_MAX: usize = 500;
 /// And so many of the name of whom we act for, which comes from the environment.
 const BEHALF_MAX: usize = 64;
 
@@ -105,17 +105,19 @@ pub fn undrain(socket: &Path, args: &Undrain) -> anyhow::Result<Outcome> {
     Ok(Outcome::Well)
 }
 
-fn misused(text: &str) -> Outcome {
+/// Says what is wrong with the command line.
+pub fn misused(text: &str) -> Outcome {
     complain(&harmless(text));
     Outcome::Misused
 }
 
-fn said(failure: &AgentFailure) -> anyhow::Error {
+/// The agent's refusal as this command's failure.
+pub fn said(failure: &AgentFailure) -> anyhow::Error {
     anyhow::anyhow!("{}", harmless(&failure.to_string()))
 }
 
 /// The user behind `sudo`, as a claim.
-fn on_behalf_of() -> Option<String> {
+pub fn on_behalf_of() -> Option<String> {
     let user = std::env::var("SUDO_USER").ok().filter(|user| !user.is_empty())?;
     Some(user.chars().take(BEHALF_MAX).collect())
 }

@@ -13,6 +13,7 @@ mod diff;
 mod drain;
 mod explain;
 mod export;
+mod handover;
 pub mod import;
 mod lvs;
 mod output;
@@ -61,6 +62,8 @@ pub fn execute(args: Args) -> anyhow::Result<Outcome> {
         Command::CheckConfig(check) => check_config::execute(&check),
         Command::Drain(drain) => drain::drain(&socket, &drain),
         Command::Undrain(undrain) => drain::undrain(&socket, &undrain),
+        Command::Takeover(order) => handover::execute(&socket, agent_api::HandoverKind::Takeover, &order),
+        Command::Yield(order) => handover::execute(&socket, agent_api::HandoverKind::Yield, &order),
         Command::Run(run) => run::execute(args.socket.as_deref(), &run),
         Command::BecomeDaemon(daemon) => Err(run::become_daemon(&daemon)),
     }

@@ -7,6 +7,7 @@
 
 mod build;
 mod judge;
+mod routers;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use build::length;
 pub use judge::REASON_CODES;
+pub use routers::RouterView;
 pub use select::Selection;
 
 /// Version of the JSON form. It rises when a field changes its meaning or goes; new fields may come without.
@@ -52,11 +54,14 @@ pub struct View {
     pub reasons: Vec<Reason>,
     /// The virtual servers, by name.
     pub virtual_servers: Vec<VirtualServerView>,
+    /// The virtual routers, by name. Absent when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub virtual_routers: Vec<RouterView>,
     /// The drains in force.
     pub drains: Vec<OrderView>,
     /// The kernel's IPVS.
     pub kernel: KernelView,
-    /// The daemons that report: `checkd` and `lvsd`.
+    /// The daemons that report: `checkd` and `lvsd`, and `vipd` where it ever did.
     pub daemons: Vec<DaemonView>,
     /// Whether the agent can keep all this on disk.
     pub storage: StorageView,
@@ -379,6 +384,12 @@ impl DaemonStatus {
 }
 
 impl View {
+    /// The virtual router of that name.
+    #[must_use]
+    pub fn router(&self, name: &Name) -> Option<&RouterView> {
+        self.virtual_routers.iter().find(|router| router.name == *name)
+    }
+
     /// The daemon of that name.
     #[must_use]
     pub fn daemon(&self, name: &str) -> Option<&DaemonView> {

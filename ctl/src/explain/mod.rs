@@ -4,6 +4,7 @@
 //! again what the daemons have decided, by the same rules and from the same facts.
 
 mod reason;
+mod router;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -49,8 +50,14 @@ pub fn execute(socket: &Path, args: &Explain) -> anyhow::Result<Outcome> {
         }
     };
     let explanations = explanations(&state, &view, &target);
+    let router = view.router(&target.real_server).filter(|_| target.virtual_server.is_none());
+    if let (true, Some(router)) = (explanations.is_empty(), router) {
+        let style = Style::of_stdout();
+        print(&if args.json { json(router, true)? } else { router::render(router, now, &style) })?;
+        return Ok(if router::is_well(router) { Outcome::Well } else { Outcome::Wrong });
+    }
     if explanations.is_empty() {
-        bail!("no real server {target} is known; holdfast status shows all");
+        bail!("no real server or virtual router {target} is known; holdfast status shows all");
     }
     if args.json {
         print(&json(&explanations, true)?)?;

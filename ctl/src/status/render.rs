@@ -5,10 +5,10 @@
 
 use std::fmt::Write as _;
 
-use agent_api::{Traffic, Verdict};
+use agent_api::{RouterState, Traffic, Verdict};
 use agent_core::view::{
-    DaemonStatus, DaemonView, DrainView, InTable, KernelStatus, Level, OrderView, RealServerView, View,
-    VirtualServerView, length,
+    DaemonStatus, DaemonView, DrainView, InTable, KernelStatus, Level, OrderView, RealServerView, RouterView,
+    View, VirtualServerView, length,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -27,6 +27,7 @@ pub fn render(view: &View, style: &Style) -> String {
     for pool in &view.virtual_servers {
         virtual_server(pool, view.generated_at, style, &mut out);
     }
+    routers(view, style, &mut out);
     drains(view, style, &mut out);
     behind(view, style, &mut out);
     events(view, style, &mut out);
@@ -211,6 +212,62 @@ fn remarks(server: &RealServerView, now: Timestamp) -> Vec<String> {
         _ => {}
     }
     remarks
+}
+
+fn routers(view: &View, style: &Style, out: &mut String) {
+    if view.virtual_routers.is_empty() {
+        return;
+    }
+    heading("virtual routers", style, out);
+    let mut rows = Columns::default();
+    let titles = ["router", "state", "for", "priority", "held", "active elsewhere"];
+    rows.row(titles.map(|title| Word::coloured(title, Colour::Bold)).to_vec(), Vec::new());
+    for router in &view.virtual_routers {
+        rows.row(router_cells(router, view.generated_at), router_remarks(router, style));
+    }
+    out.push_str(&rows.text(2, style.width, style.colours));
+}
+
+fn router_cells(router: &RouterView, now: Timestamp) -> Vec<Word> {
+    let report = &router.report;
+    let state = match (router.fresh, report.state) {
+        (false, state) => Word::coloured(&format!("unknown (was {})", state.as_str()), Colour::Magenta),
+        (true, RouterState::Active) => Word::coloured("active", Colour::Green),
+        (true, RouterState::Backup) => Word::plain("backup"),
+        (true, RouterState::Initialize) => Word::coloured("takes no part", Colour::Red),
+    };
+    let priority = match (report.base_priority, report.priority) {
+        (Some(base), Some(now)) if base != now => format!("{now} (of {base})"),
+        (_, Some(now)) => now.to_string(),
+        _ => "-".to_owned(),
+    };
+    let other = report.active.as_ref().map_or_else(|| "-".to_owned(), |active| active.source.to_string());
+    vec![
+        Word::plain(router.name.as_str()),
+        state,
+        Word::plain(&ago(report.since, now)),
+        Word::plain(&priority),
+        Word::plain(&format!("{} of {}", report.held.len(), report.addresses.len())),
+        Word::plain(&other),
+    ]
+}
+
+fn router_remarks(router: &RouterView, style: &Style) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if router.report.state != RouterState::Active {
+        remarks.push(router.report.detail.clone());
+    }
+    if let Some(order) = &router.handover {
+        let why = if order.why.is_empty() { String::new() } else { format!(": {}", order.why) };
+        remarks.push(format!("{} by {} {}{why}", order.what, order.who, until_text(order.until, style)));
+    }
+    remarks
+}
+
+/// `until 2026-11-20 03:00:00`, or until somebody ends it.
+pub fn until_text(until: Option<Timestamp>, style: &Style) -> String {
+    until
+        .map_or_else(|| "until somebody ends it".to_owned(), |until| format!("until {}", clock(until, style)))
 }
 
 fn drains(view: &View, style: &Style, out: &mut String) {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use agent_api::wire::{DrainOrder, UndrainOrder};
-use agent_api::{Drain, State, Update};
+use agent_api::wire::{DrainOrder, EndHandoverOrder, HandoverOrder, UndrainOrder};
+use agent_api::{Drain, Handover, State, Update};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -113,6 +113,7 @@ impl Inner {
                 orders: Some(state.orders.clone()),
                 checkd: Some(state.checkd.to_update()),
                 lvsd: Some(state.lvsd.to_update()),
+                vipd: Some(state.vipd.to_update()),
                 events: state.events.iter().cloned().collect(),
                 ..Update::default()
             };
@@ -169,6 +170,33 @@ impl Inner {
                     });
                 }
                 json!({ "parameters": { "ended": ended } })
+            }
+            "Handover" => {
+                let order: HandoverOrder = serde_json::from_value(parameters).unwrap();
+                let handover = Handover {
+                    virtual_router: order.virtual_router.clone(),
+                    what: order.what,
+                    who: "root".to_owned(),
+                    why: order.why,
+                    since: now,
+                    until: order.for_seconds.map(|s| now + SignedDuration::from_secs(s.try_into().unwrap())),
+                };
+                let before = state.orders.handovers.len();
+                state.orders.handovers.retain(|other| other.virtual_router != order.virtual_router);
+                let replaced = state.orders.handovers.len() < before;
+                state.orders.handovers.push(handover.clone());
+                json!({ "parameters": { "handover": handover, "replaced": replaced } })
+            }
+            "EndHandover" => {
+                let order: EndHandoverOrder = serde_json::from_value(parameters).unwrap();
+                let name = order.virtual_router;
+                match state.orders.handovers.iter().position(|other| other.virtual_router == name) {
+                    Some(at) => json!({ "parameters": { "ended": state.orders.handovers.remove(at) } }),
+                    None => json!({
+                        "error": "org.holdfast.Agent.NotOrdered",
+                        "parameters": { "name": name.to_string() }
+                    }),
+                }
             }
             other => panic!("no method {other}"),
         }

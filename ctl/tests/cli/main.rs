@@ -5,6 +5,7 @@
 mod docs;
 mod drain;
 mod fake;
+mod routers;
 mod run;
 mod status;
 mod terminal;

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     DaemonStatus, DaemonView, DestinationView, DrainView, EVENTS_SHOWN, GONE_AFTER, InTable, KernelStatus,
     KernelView, LastKnown, Level, OrderView, RealServerView, SCHEMA, SILENT_AFTER, ServiceView, Source,
-    StorageView, View, VirtualServerView, judge,
+    StorageView, View, VirtualServerView, judge, routers,
 };
 
 /// What both sections say of one virtual server.
@@ -32,6 +32,7 @@ impl View {
     pub fn of(state: &State, now: Timestamp) -> Self {
         let checkd = hearing("checkd", &state.checkd, now);
         let lvsd = hearing("lvsd", &state.lvsd, now);
+        let vipd = Some(hearing("vipd", &state.vipd, now)).filter(|vipd| vipd.heard_at.is_some());
         let kernel = kernel(state, &lvsd);
         let table_known = kernel.status == KernelStatus::Present;
         let virtual_servers: Vec<VirtualServerView> = pools(state)
@@ -48,9 +49,14 @@ impl View {
             status: Level::Ok,
             reasons: Vec::new(),
             virtual_servers,
+            virtual_routers: routers::routers(
+                state,
+                vipd.as_ref().is_some_and(|vipd| vipd.status.is_believed()),
+                now,
+            ),
             drains: Vec::new(),
             kernel,
-            daemons: daemons(checkd, lvsd),
+            daemons: daemons(checkd, lvsd, vipd),
             storage: StorageView {
                 failing_since: state.storage.failing_since,
                 detail: state.storage.detail.clone(),
@@ -123,12 +129,14 @@ fn hearing<K: Ord, H, I>(name: &'static str, section: &Section<K, H, I>, now: Ti
     }
 }
 
-fn daemons(checkd: DaemonView, lvsd: DaemonView) -> Vec<DaemonView> {
+fn daemons(checkd: DaemonView, lvsd: DaemonView, vipd: Option<DaemonView>) -> Vec<DaemonView> {
+    let own = vipd.as_ref().and_then(|vipd| vipd.config.as_ref());
     let agrees = match (&checkd.config, &lvsd.config) {
-        (Some(a), Some(b)) => Some(a == b),
+        (Some(a), Some(b)) => Some(a == b && own.is_none_or(|own| own == a)),
         _ => None,
     };
     let mut daemons = vec![checkd, lvsd];
+    daemons.extend(vipd);
     for daemon in &mut daemons {
         daemon.config_agrees = agrees;
     }

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// Every code that a [`Reason`] can have.
-pub const REASON_CODES: [&str; 22] = [
+pub const REASON_CODES: [&str; 25] = [
     "agent_silent",
     "below_quorum",
     "config_differs",
@@ -35,6 +35,9 @@ pub const REASON_CODES: [&str; 22] = [
     "real_server_degraded",
     "real_server_down",
     "real_server_unknown",
+    "router_discrepancy",
+    "router_fault",
+    "router_lacks_addresses",
     "serving_unknown",
     "state_not_saved",
     "still_in_table",
@@ -72,7 +75,13 @@ pub(super) fn reasons(view: &View, events: &VecDeque<Event>) -> Vec<Reason> {
     for pool in &view.virtual_servers {
         pool_reasons(view, pool, &mut reasons);
     }
-    if view.virtual_servers.is_empty() && view.daemons.iter().all(|daemon| daemon.status.is_believed()) {
+    for router in &view.virtual_routers {
+        reasons.extend(super::routers::reasons(router, view.generated_at));
+    }
+    if view.virtual_servers.is_empty()
+        && view.virtual_routers.is_empty()
+        && view.daemons.iter().all(|daemon| daemon.status.is_believed())
+    {
         reasons.push(general(
             Level::Warning,
             "no_virtual_server",
@@ -260,7 +269,11 @@ fn kernel_reasons(view: &View, events: &VecDeque<Event>, reasons: &mut Vec<Reaso
 fn daemon_reason(daemon: &DaemonView, now: Timestamp) -> Option<Reason> {
     let name = daemon.name;
     let ago = daemon.heard_at.map_or_else(String::new, |at| format!("{} ago", length(age(at, now))));
-    let means = if name == "checkd" { "all verdicts are unknown" } else { "the kernel's table is not known" };
+    let means = match name {
+        "checkd" => "all verdicts are unknown",
+        "vipd" => "who has the addresses is not known",
+        _ => "the kernel's table is not known",
+    };
     let (level, code, text) = match daemon.status {
         DaemonStatus::Connected => return None,
         DaemonStatus::Disconnected => (

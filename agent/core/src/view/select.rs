@@ -92,7 +92,8 @@ impl View {
             pool.real_servers.retain(|server| selection.takes_server(&pool.name, &server.name));
             !pool.real_servers.is_empty()
         });
-        if self.virtual_servers.is_empty() {
+        self.virtual_routers.retain(|router| selection.takes_pool(&router.name));
+        if self.virtual_servers.is_empty() && self.virtual_routers.is_empty() {
             let wanted = selection.to_string();
             return Err(nearest(&wanted, names.iter().map(String::as_str)).map(str::to_owned));
         }

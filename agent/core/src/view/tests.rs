@@ -386,6 +386,40 @@ fn what_is_wrong_is_said_once() {
             &[(Warning, "no_virtual_server")],
         ),
         (
+            "a router takes no part",
+            |s| router(s, |report| report.state = agent_api::RouterState::Initialize),
+            &[(Warning, "router_fault")],
+        ),
+        ("a router is backup", |s| router(s, |_| {}), &[]),
+        (
+            "an active router lacks addresses",
+            |s| router(s, |report| report.state = agent_api::RouterState::Active),
+            &[(Critical, "router_lacks_addresses")],
+        ),
+        (
+            "a router is set differently",
+            |s| {
+                router(s, |report| {
+                    report.discrepancies.push(agent_api::RouterDiscrepancy {
+                        what: "interval".parse().unwrap(),
+                        source: "192.0.2.2".parse().unwrap(),
+                        detail: "its interval is 2 s, ours 1 s".into(),
+                        since: before(9),
+                    });
+                });
+            },
+            &[(Warning, "router_discrepancy")],
+        ),
+        (
+            "vipd is gone",
+            |s| {
+                router(s, |report| report.state = agent_api::RouterState::Initialize);
+                s.vipd.heard_at = Some(before(60));
+                s.vipd.connected = false;
+            },
+            &[(Unknown, "daemon_silent")],
+        ),
+        (
             "not probed",
             |s| {
                 s.checkd.items.remove(&"resolver/dns3".parse().unwrap());
@@ -425,4 +459,18 @@ fn reasons_of_a_virtual_server_are_its_own() {
         texts,
         ["mail: no real server serves: 1 down of 1", "mail/mx1 is down: dns_timeout: SERVFAIL"]
     );
+}
+
+/// A virtual router that is Backup for a minute, changed.
+fn router(state: &mut State, change: impl FnOnce(&mut agent_api::RouterReport)) {
+    let mut report = serde_json::from_value(serde_json::json!({
+        "kind": "vrrp", "state": "backup", "since": before(60), "why": "other_is_not_worse", "detail": "d",
+        "interface": "eth0", "addresses": ["192.0.2.53"],
+    }))
+    .unwrap();
+    change(&mut report);
+    state.vipd.items.insert("vip".parse().unwrap(), report);
+    state.vipd.heard_at = Some(before(1));
+    state.vipd.connected = true;
+    state.vipd.reporter = state.lvsd.reporter.clone();
 }

@@ -4,5 +4,13 @@
 //! would not understand: the standby sees the director by ARP and ICMP, and hands back by announcing the director's MAC.
 
 mod config;
+mod director;
+mod machine;
+mod standby;
+#[cfg(test)]
+mod tests;
+mod words;
 
 pub use config::{ArpConfig, ArpConfigError, ArpSettings, GiveBack, MOST_WATCHED, Role};
+pub use machine::{ArpTransition, Takeover};
+pub use words::{ArpAction, ArpEvent, ArpInput, ArpReason, ArpWhy};

@@ -8,7 +8,7 @@ use crate::time::Time;
 
 /// The rounds that are still to come.
 #[derive(Debug, Default)]
-pub(super) struct Announcing {
+pub(crate) struct Announcing {
     /// Rounds left in the running batch.
     left: u8,
     next_round: Option<Time>,
@@ -18,7 +18,7 @@ pub(super) struct Announcing {
 
 impl Announcing {
     /// Begins anew; the first round is due now.
-    pub(super) fn begin(&mut self, plan: &Announcements, now: Time) {
+    pub(crate) fn begin(&mut self, plan: &Announcements, now: Time) {
         *self = Self {
             left: plan.rounds,
             next_round: Some(now),
@@ -27,17 +27,17 @@ impl Announcing {
         };
     }
 
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         *self = Self::default();
     }
 
     /// When the next round is due.
-    pub(super) fn next(&self) -> Option<Time> {
+    pub(crate) fn next(&self) -> Option<Time> {
         [self.next_round, self.second_batch, self.refresh].into_iter().flatten().min()
     }
 
     /// Whether a round is due now; if so, plans the one behind it.
-    pub(super) fn take_due(&mut self, plan: &Announcements, now: Time) -> bool {
+    pub(crate) fn take_due(&mut self, plan: &Announcements, now: Time) -> bool {
         let mut due = false;
         if self.refresh.take_if(|at| *at <= now).is_some() {
             due = true;

@@ -22,7 +22,7 @@
 mod action;
 mod active;
 mod admit;
-mod announcing;
+pub(crate) mod announcing;
 mod backup;
 mod initialize;
 mod input;
