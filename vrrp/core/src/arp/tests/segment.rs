@@ -250,6 +250,7 @@ fn world(seed: u64) {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "how many worlds is the caller's to say")]
 fn addresses_are_right_after_every_trouble() {
     let seeds = std::env::var("ARP_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(300);
     for seed in 0..seeds {
