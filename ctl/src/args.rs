@@ -47,6 +47,8 @@ pub enum Command {
     Status(Status),
     /// Say why a real server is in or out, or who has a virtual router's addresses, and what would change it
     Explain(Explain),
+    /// Show who was up, who was Active, and what clients lost, as text or as a picture
+    Timeline(TimelineArgs),
     /// Check a configuration without touching anything
     CheckConfig(CheckConfig),
     /// Show what the next pass would change in the kernel's table, in ipvsadm's words
@@ -108,6 +110,27 @@ pub struct Explain {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// The state file to read when the agent does not answer
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_STATE)]
+    pub state: PathBuf,
+}
+
+/// `holdfast timeline`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The agent keeps the latest 1,000 events; where they begin later than asked for, that is said.\n\
+    Exit codes: 0 shown; 1 nothing to show, or it could not be written; 2 wrong command line."
+)]
+pub struct TimelineArgs {
+    /// Only this: a virtual router, a virtual server, a real server, or VIRTUAL_SERVER/REAL_SERVER
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// How far back, as in 30m, 24h, 7d
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = timeline_length)]
+    pub since: Duration,
+    /// Write a picture (SVG) to this file; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
     /// The state file to read when the agent does not answer
     #[arg(long, value_name = "FILE", default_value = DEFAULT_STATE)]
     pub state: PathBuf,
@@ -357,6 +380,14 @@ fn drain_length(text: &str) -> Result<Duration, String> {
         return Err(
             "an order ends within 366 days; leave --for out for one that stays until you end it".to_owned()
         );
+    }
+    Ok(length)
+}
+
+fn timeline_length(text: &str) -> Result<Duration, String> {
+    let length = parse_duration(text).map_err(|error| error.to_string())?;
+    if length < Duration::from_secs(60) || length > LONGEST_DRAIN {
+        return Err("a timeline is one minute to 366 days long".to_owned());
     }
     Ok(length)
 }

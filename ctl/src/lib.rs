@@ -20,6 +20,7 @@ mod output;
 mod run;
 mod status;
 pub mod text;
+mod timeline;
 
 use args::{Args, Command};
 
@@ -58,6 +59,7 @@ pub fn execute(args: Args) -> anyhow::Result<Outcome> {
         Command::Lvs(args) => lvs::execute(&socket, &args),
         Command::Export(args) => export::execute(&args),
         Command::Import(args) => import::execute(&args),
+        Command::Timeline(timeline) => timeline::execute(&socket, &timeline),
         Command::Diff(args) => diff::execute(&socket, &args),
         Command::CheckConfig(check) => check_config::execute(&check),
         Command::Drain(drain) => drain::drain(&socket, &drain),

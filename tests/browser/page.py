@@ -211,6 +211,38 @@ def pictures(browser, world):
         (PICTURES / f"{name}.png").write_bytes(png)
 
 
+def timeline(browser, world):
+    """The picture of `holdfast timeline`: it stands alone, is named, and is drawn in light and in dark."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    picture = PICTURES / "timeline.svg"
+    subprocess.run(
+        [BIN / "holdfast", "--socket", pathlib.Path(world.folder.name) / "agent.sock", "timeline", "--since", "24h", "--svg", picture],
+        check=True)
+    for dark in (False, True):
+        size(browser, 1220, 480, dark)
+        browser.open(picture.as_uri())
+        assert not complaints(browser), complaints(browser)
+        asked = [event for event in browser.events if event["method"] == "Network.requestWillBeSent"]
+        assert len(asked) == 1, asked
+        root = browser.evaluate("document.documentElement.tagName + ' ' + document.documentElement.getAttribute('role')")
+        assert root == "svg img", root
+        named = browser.evaluate("document.documentElement.getAttribute('aria-labelledby').split(' ').map(id => document.getElementById(id).textContent).join('|')")
+        assert named.startswith("Holdfast: who was up") and "resolver: " in named, named
+        # Nothing lies outside, no label is covered by another, and the background follows the system.
+        outside = browser.evaluate(
+            "[...document.querySelectorAll('text,rect:not(pattern *),path:not(pattern *)')].filter(e => { const b = e.getBoundingClientRect(), v = document.documentElement.getBoundingClientRect();"
+            " return b.left < v.left - 1 || b.right > v.right + 1 || b.bottom > v.bottom + 1; }).map(e => e.outerHTML)")
+        assert not outside, outside
+        overlapping = browser.evaluate(
+            "(() => { const t = [...document.querySelectorAll('text')].map(e => [e.textContent, e.getBoundingClientRect()]);"
+            " return t.flatMap(([a, p], i) => t.slice(i + 1).filter(([, q]) => p.left < q.right && q.left < p.right && p.top + 3 < q.bottom && q.top + 3 < p.bottom).map(([b]) => a + ' / ' + b)); })()")
+        assert not overlapping, overlapping
+        background = browser.evaluate("getComputedStyle(document.querySelector('.bg')).fill")
+        assert background == ("rgb(16, 21, 19)" if dark else "rgb(255, 255, 255)"), background
+        png = base64.b64decode(browser.call("Page.captureScreenshot", format="png")["data"])
+        (PICTURES / f"timeline-{'dark' if dark else 'light'}.png").write_bytes(png)
+
+
 def run(state, tests):
     passed = failed = 0
     world, browser = World(state), Browser()
@@ -239,14 +271,14 @@ def run(state, tests):
 if ESSENTIAL:
     RESULTS = [
         run("good", [quiet_and_alone, small_and_fast, keyboard, without_script, live, accessible]),
-        run("bad", [pictures]),
+        run("bad", [pictures, timeline]),
         run("hostile", [harmless]),
         run("large", [usable_when_large]),
     ]
 else:
     RESULTS = [
         run("good", [quiet_and_alone, small_and_fast, keyboard, without_script, live, accessible]),
-        run("bad", [quiet_and_alone, accessible, pictures]),
+        run("bad", [quiet_and_alone, accessible, pictures, timeline]),
         run("hostile", [harmless, accessible]),
         run("large", [quiet_and_alone, usable_when_large, accessible]),
     ]

@@ -11,4 +11,5 @@ mod cursor;
 pub mod diff;
 pub mod ledger;
 pub mod plan;
+pub mod timeline;
 pub mod view;

@@ -9,6 +9,7 @@ mod routers;
 mod run;
 mod status;
 mod terminal;
+mod timeline;
 mod watch;
 
 use std::path::Path;

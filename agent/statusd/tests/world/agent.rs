@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use agent_api::wire::WATCH;
+use agent_api::wire::{GET_STATE, WATCH};
 use agent_api::{State, Update};
 use agent_link::frame::{Frames, REPLY_MAX};
 use jiff::Timestamp;
@@ -120,6 +120,14 @@ fn attend(stage: &Mutex<Stage>, mut stream: UnixStream) {
     loop {
         while let Some(message) = frames.take().unwrap() {
             let call: Value = serde_json::from_slice(&message).unwrap();
+            if call["method"] == GET_STATE {
+                // Of the command, which asks once; statusd only watches.
+                let state = &stage.lock().unwrap().state;
+                let mut bytes = serde_json::to_vec(&json!({ "parameters": { "state": state } })).unwrap();
+                bytes.push(0);
+                stream.write_all(&bytes).unwrap();
+                continue;
+            }
             assert_eq!(call["method"], WATCH, "statusd only watches");
             let mut stage = stage.lock().unwrap();
             let mut watcher = stream.try_clone().unwrap();
