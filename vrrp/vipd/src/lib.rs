@@ -10,6 +10,7 @@ pub mod engine;
 mod links;
 mod macvlan;
 mod netlink;
+mod ping;
 pub mod plan;
 mod port;
 mod realtime;

@@ -11,9 +11,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use nix::errno::Errno;
+use vrrp_core::arp::{ArpEvent, ArpTransition, ArpWhy};
 use vrrp_core::codec::Family;
 use vrrp_core::track::Fact;
-use vrrp_core::{Event, Status, Time};
+use vrrp_core::{Event, Order, State, Status, Time};
 
 use crate::realtime::Grants;
 
@@ -33,6 +34,15 @@ pub enum Tale {
         event: Event,
         /// The priority it speaks with.
         priority: u8,
+        /// When.
+        at: Time,
+    },
+    /// A takeover by ARP reports.
+    ArpEvent {
+        /// Virtual router.
+        router: Arc<str>,
+        /// What.
+        event: ArpEvent,
         /// When.
         at: Time,
     },
@@ -166,22 +176,40 @@ pub struct Snapshot {
     pub family: Family,
     /// Interface.
     pub interface: String,
-    /// Its number in adverts.
-    pub vrid: u8,
-    /// Its interval.
-    pub interval: Duration,
+    /// Its number in adverts, in VRRP.
+    pub vrid: Option<u8>,
+    /// Its interval, in VRRP.
+    pub interval: Option<Duration>,
     /// Its addresses, the listed ones first.
     pub addresses: Vec<IpAddr>,
     /// Those of them that this machine has by it.
     pub held: Vec<IpAddr>,
-    /// Own address it speaks from.
-    pub source: Option<IpAddr>,
     /// What the core says.
-    pub status: Status,
-    /// Adverts that could not be sent.
-    pub unsent: u64,
+    pub standing: Standing,
     /// When this was so.
     pub at: Time,
+}
+
+/// What a core says of itself.
+#[derive(Debug, Clone)]
+pub enum Standing {
+    /// A router of VRRP.
+    Vrrp(Box<Status>),
+    /// A takeover by ARP.
+    Arp(ArpStanding),
+}
+
+/// What a takeover by ARP says of itself.
+#[derive(Debug, Clone)]
+pub struct ArpStanding {
+    /// State.
+    pub state: State,
+    /// Why it is as it is.
+    pub why: ArpWhy,
+    /// Operator's order.
+    pub order: Option<Order>,
+    /// The last transitions, oldest first.
+    pub transitions: Vec<ArpTransition>,
 }
 
 /// The engine's end.

@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use agent_api::config::{Failover, Notify, Track, Tracked};
 use agent_api::wire::Part;
-use agent_api::{Name, PriorityPart, Reporter as Identity, RouterReport, VipHead};
+use agent_api::{Name, PriorityPart, RealServerId, Reporter as Identity, RouterReport, VipHead};
 use agent_daemon::{Watchdog, load_config};
 use agent_link::{Reporter, Vipd, Watcher};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use nix::sys::eventfd::EventFd;
+use vrrp_core::arp::{ArpEvent, ArpReason};
 use vrrp_core::codec::Family;
 use vrrp_core::track::{Effect, Fact, Sum, Trackers};
 use vrrp_core::{Event, Order};
@@ -26,7 +27,7 @@ use super::report::{self, Calendar, Noted};
 use super::watch::{Watches, tracked};
 use super::{Office, events, facts};
 use crate::engine::Command;
-use crate::plan::Plan;
+use crate::plan::{Mode, Plan};
 use crate::realtime::Grants;
 use crate::tale::{Snapshot, Tale, Teller};
 
@@ -75,6 +76,9 @@ struct Router {
     order: Option<Order>,
     notify: Notify,
     group: Arc<str>,
+    /// The real server whose verdict is the director's service's, and what was said of it last.
+    check: Option<RealServerId>,
+    service: Option<Option<bool>>,
     /// The family whose state is the router's.
     lead: Family,
     /// The state its hooks were told last.
@@ -139,7 +143,9 @@ impl Desk {
     /// Takes up a plan: routers that stay keep what is known of them.
     fn take_up(&mut self, plan: &Plan) {
         let mut old = std::mem::take(&mut self.routers);
-        let open = |member: &&crate::plan::MemberPlan| member.leads && !member.config.accepts();
+        let open = |member: &&crate::plan::MemberPlan| {
+            member.leads && member.vrrp().is_some_and(|config| !config.accepts())
+        };
         for member in plan.groups.iter().flat_map(|group| &group.members).filter(open) {
             tracing::warn!(
                 "{}: accept = false is not enforced; drop packets to its addresses with nftables",
@@ -156,6 +162,11 @@ impl Desk {
                 router.notify = member.notify.clone();
                 router.group = group.name.clone();
                 router.lead = member.family();
+                router.check = match &member.mode {
+                    Mode::Arp { check, .. } => check.clone(),
+                    Mode::Vrrp(_) => None,
+                };
+                router.service = None;
                 let families: Vec<Family> = group
                     .members
                     .iter()
@@ -203,6 +214,7 @@ impl Desk {
     fn read_facts(&mut self) {
         let now = Timestamp::now();
         let mut orders: Vec<(Arc<str>, Option<Order>)> = Vec::new();
+        let mut services: Vec<(Arc<str>, Option<bool>)> = Vec::new();
         let mut found: Vec<(Arc<str>, usize, Fact)> = Vec::new();
         self.watcher.read(|watched| {
             let Some(state) = watched.state else { return };
@@ -222,6 +234,10 @@ impl Desk {
                         found.push((name.clone(), index, fact));
                     }
                 }
+                if let Some(check) = &router.check {
+                    let works = if watched.connected { facts::service(state, check) } else { None };
+                    services.push((name.clone(), works));
+                }
                 // Orders are on disk with the agent; its silence ends none.
                 if let Ok(key) = name.parse::<Name>() {
                     orders.push((name.clone(), facts::order(state, &key, now)));
@@ -230,6 +246,13 @@ impl Desk {
         });
         for (name, index, fact) in found {
             self.take_fact(&name, index, fact);
+        }
+        for (name, works) in services {
+            let Some(router) = self.routers.get_mut(&name) else { continue };
+            if router.service != Some(works) {
+                router.service = Some(works);
+                self.line.say(Command::Service { router: name.to_string(), works });
+            }
         }
         for (name, order) in orders {
             let Some(router) = self.routers.get_mut(&name) else { continue };
@@ -298,9 +321,21 @@ impl Desk {
                 if matches!(reason, vrrp_core::Reason::Stalled { .. }) {
                     self.head.stalls += 1;
                 }
-                self.call_hooks(name, family, Word::of(*to, reason), priority);
+                let stopped = matches!(reason, vrrp_core::Reason::Stopped);
+                self.call_hooks(name, family, Word::of(*to, stopped), priority);
             }
             _ => {}
+        }
+    }
+
+    fn heard_arp_event(&mut self, name: &Arc<str>, what: &ArpEvent, at: vrrp_core::Time) {
+        if let Some(event) = events::of_arp(name, what, Calendar::now().at(at)) {
+            self.reporter.event(event);
+        }
+        if let ArpEvent::StateChanged { to, reason, .. } = what {
+            let lead = self.routers.get(name).map_or(Family::Ipv4, |router| router.lead);
+            let stopped = matches!(reason, ArpReason::Stopped);
+            self.call_hooks(name, lead, Word::of(*to, stopped), 0);
         }
     }
 
@@ -347,6 +382,8 @@ impl Router {
             order: None,
             notify: Notify::default(),
             group: "".into(),
+            check: None,
+            service: None,
             lead: Family::Ipv4,
             told: None,
         }
@@ -395,6 +432,7 @@ impl Office for Desk {
             Tale::Event { router, family, event, priority, at } => {
                 self.heard_event(router, *family, event, *priority, *at);
             }
+            Tale::ArpEvent { router, event, at } => self.heard_arp_event(router, event, *at),
             Tale::Snapshot(snapshot) => self.took_snapshot(snapshot),
             Tale::Alive { figures } => {
                 // An order may have ended by its time.

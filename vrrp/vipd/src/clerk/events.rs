@@ -2,8 +2,9 @@
 //!
 //! Owns which of the core's events is which of the agent's kinds. It sends nothing.
 
-use agent_api::{EventKind, Name, NewEvent};
+use agent_api::{CauseCode, EventKind, Name, NewEvent};
 use jiff::Timestamp;
+use vrrp_core::arp::{ArpEvent, ArpReason};
 use vrrp_core::{Event, Reason, State};
 
 use super::{report, words};
@@ -30,13 +31,26 @@ pub(crate) fn of(router: &str, what: &Event, priority: u8, at: Timestamp) -> Opt
         }
         Event::PriorityChanged { .. } => (EventKind::RouterPriorityChanged, None),
     };
-    Some(NewEvent {
-        at,
-        kind,
-        virtual_server: None,
-        real_server: None,
-        virtual_router: Some(name),
-        cause,
-        text: format!("{router}: {}", words::event(what, priority)),
-    })
+    Some(new(name, at, kind, cause, format!("{router}: {}", words::event(what, priority))))
+}
+
+/// The event for what a takeover by ARP reports, if there is one.
+pub(crate) fn of_arp(router: &str, what: &ArpEvent, at: Timestamp) -> Option<NewEvent> {
+    let name: Name = router.parse().ok()?;
+    let (kind, cause) = match what {
+        ArpEvent::StateChanged { to: State::Active, .. } => (EventKind::RouterBecameActive, None),
+        ArpEvent::StateChanged { to: State::Backup, .. } => (EventKind::RouterBecameBackup, None),
+        ArpEvent::StateChanged { reason: ArpReason::Stopped, .. } => return None,
+        ArpEvent::StateChanged { reason, .. } => (EventKind::RouterFaulted, report::code(reason.code())),
+        ArpEvent::DirectorFellSilent => (EventKind::DirectorFellSilent, None),
+        ArpEvent::DirectorReturned | ArpEvent::Reconnected => (EventKind::DirectorReturned, None),
+        ArpEvent::CutOff => (EventKind::StandbyCutOff, None),
+        ArpEvent::DuplicateSeen { .. } => (EventKind::DuplicateAddressSeen, None),
+        ArpEvent::AddressLost(_) => (EventKind::AddressPutBack, None),
+    };
+    Some(new(name, at, kind, cause, format!("{router}: {}", words::arp_event(what))))
+}
+
+fn new(name: Name, at: Timestamp, kind: EventKind, cause: Option<CauseCode>, text: String) -> NewEvent {
+    NewEvent { at, kind, virtual_server: None, real_server: None, virtual_router: Some(name), cause, text }
 }

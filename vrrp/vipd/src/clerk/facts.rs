@@ -3,7 +3,7 @@
 //! Owns the reading of facts from the state. A section that is not being kept up to date says nothing: silence changes
 //! no priority.
 
-use agent_api::{HandoverKind, Name, State};
+use agent_api::{HandoverKind, Name, RealServerId, State};
 use checker_core::Verdict;
 use jiff::Timestamp;
 use vrrp_core::Order;
@@ -49,6 +49,16 @@ pub(crate) fn score(state: &State, name: &Name) -> Fact {
         }
     }
     if total == 0 { Fact::Unknown } else { Fact::Share { up, total } }
+}
+
+/// Whether a real server works, as far as that is known.
+pub(crate) fn service(state: &State, id: &RealServerId) -> Option<bool> {
+    let health = state.checkd.items.get(id).filter(|_| state.checkd.connected)?;
+    match health.verdict {
+        Verdict::Up | Verdict::Degraded => Some(true),
+        Verdict::Down => Some(false),
+        Verdict::Unknown => None,
+    }
 }
 
 /// Whether this machine sees its real servers at all.

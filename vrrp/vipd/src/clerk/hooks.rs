@@ -18,7 +18,6 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, User, mkfifo};
 use vrrp_core::State;
-use vrrp_core::router::Reason;
 
 /// The user that scripts run as when this program is root.
 const USER: &str = "holdfast-vip";
@@ -41,12 +40,12 @@ pub enum Word {
 impl Word {
     /// The word for a state that was entered.
     #[must_use]
-    pub const fn of(state: State, reason: &Reason) -> Self {
-        match (state, reason) {
+    pub const fn of(state: State, stopped: bool) -> Self {
+        match (state, stopped) {
             (State::Active, _) => Self::Master,
             (State::Backup, _) => Self::Backup,
-            (State::Initialize, Reason::Stopped) => Self::Stop,
-            (State::Initialize, _) => Self::Fault,
+            (State::Initialize, true) => Self::Stop,
+            (State::Initialize, false) => Self::Fault,
         }
     }
 
@@ -283,8 +282,8 @@ mod tests {
     #[test]
     fn lines_are_keepalived_s() {
         assert_eq!(change(Word::Master).line(), "INSTANCE \"vip\" MASTER 150\n");
-        assert_eq!(Word::of(State::Initialize, &Reason::LinkWentDown).text(), "FAULT");
-        assert_eq!(Word::of(State::Initialize, &Reason::Stopped).text(), "STOP");
+        assert_eq!(Word::of(State::Initialize, false).text(), "FAULT");
+        assert_eq!(Word::of(State::Initialize, true).text(), "STOP");
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub mod words;
 
 use std::sync::mpsc::Receiver;
 
+use vrrp_core::arp::ArpEvent;
+
 use crate::tale::{Note, Tale};
 
 /// What the clerk does for each kind of tale besides logging it.
@@ -43,6 +45,10 @@ fn log(tale: &Tale) {
                 _ => tracing::warn!("{who}: {text}"),
             }
         }
+        Tale::ArpEvent { router, event: event @ ArpEvent::StateChanged { .. }, .. } => {
+            tracing::info!("{router}: {}", words::arp_event(event));
+        }
+        Tale::ArpEvent { router, event, .. } => tracing::warn!("{router}: {}", words::arp_event(event)),
         Tale::Note { router: Some(router), note } => tracing::warn!("{router}: {note}"),
         Tale::Note { router: None, note: note @ Note::StrayRemoved { .. } } => tracing::info!("{note}"),
         Tale::Note { router: None, note } => tracing::warn!("{note}"),

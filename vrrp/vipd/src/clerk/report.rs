@@ -17,7 +17,7 @@ use vrrp_core::router::{Blocked, Discrepancy, Why};
 use vrrp_core::{Order, Time};
 
 use super::words;
-use crate::tale::Snapshot;
+use crate::tale::{ArpStanding, Snapshot, Standing};
 
 /// Turns moments of the engine's clock into wall-clock time.
 #[derive(Debug, Clone, Copy)]
@@ -54,19 +54,23 @@ pub(crate) fn report(
     calendar: Calendar,
 ) -> Option<RouterReport> {
     let first = *snapshots.first()?;
-    let status = &first.status;
+    let status = match &first.standing {
+        Standing::Vrrp(status) => status,
+        Standing::Arp(standing) => return report_arp(first, standing, parts, calendar),
+    };
     let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     let mut rejected: BTreeMap<CauseCode, u64> = BTreeMap::new();
     let mut senders = Vec::new();
     for snapshot in snapshots {
-        for (text, count) in Rejection::CODES.iter().zip(snapshot.status.counters.rejections) {
+        let Standing::Vrrp(status) = &snapshot.standing else { continue };
+        for (text, count) in Rejection::CODES.iter().zip(status.counters.rejections) {
             if count > 0
                 && let Some(code) = code(text)
             {
                 *rejected.entry(code).or_default() += count;
             }
         }
-        senders.extend(snapshot.status.senders.iter().map(|sender| RouterSender {
+        senders.extend(status.senders.iter().map(|sender| RouterSender {
             source: sender.source,
             heard_at: calendar.at(sender.last),
             accepted: sender.accepted,
@@ -101,13 +105,13 @@ pub(crate) fn report(
         why: code(why_code(&status.why))?,
         detail: status.why.to_string(),
         interface: first.interface.clone(),
-        vrid: Some(first.vrid),
+        vrid: first.vrid,
         addresses: snapshots.iter().flat_map(|snapshot| &snapshot.addresses).copied().collect(),
         held: snapshots.iter().flat_map(|snapshot| &snapshot.held).copied().collect(),
         base_priority: Some(status.base_priority),
         priority: Some(status.priority),
         parts,
-        interval_ms: Some(millis(first.interval)),
+        interval_ms: first.interval.map(millis),
         active: status.heard.map(|heard| HeardRouter {
             source: heard.source,
             priority: heard.priority,
@@ -115,16 +119,65 @@ pub(crate) fn report(
             heard_at: calendar.at(heard.last),
         }),
         sync_group: (*first.group != *first.router).then(|| first.group.parse::<Name>().ok()).flatten(),
-        order: status.order.map(|order| match order {
-            Order::TakeOver => HandoverKind::Takeover,
-            Order::Yield => HandoverKind::Yield,
-        }),
+        order: status.order.map(handover),
         transitions: transitions.collect(),
         changes: status.counters.transitions,
         senders,
         discrepancies: discrepancies.take(agent_api::router::SEEN_MAX).collect(),
         rejected,
     })
+}
+
+/// The same for a takeover by ARP.
+fn report_arp(
+    snapshot: &Snapshot,
+    standing: &ArpStanding,
+    parts: Vec<PriorityPart>,
+    calendar: Calendar,
+) -> Option<RouterReport> {
+    let transitions: Vec<RouterTransition> = standing
+        .transitions
+        .iter()
+        .filter_map(|transition| {
+            Some(RouterTransition {
+                at: calendar.at(transition.at),
+                from: transition.from.into(),
+                to: transition.to.into(),
+                reason: code(transition.reason.code())?,
+                detail: words::arp_reason(transition.reason).to_owned(),
+            })
+        })
+        .collect();
+    Some(RouterReport {
+        kind: RouterKind::Arp,
+        state: RouterState::from(standing.state),
+        since: transitions.last().map_or(calendar.wall, |last| last.at),
+        why: code(standing.why.code())?,
+        detail: standing.why.to_string(),
+        interface: snapshot.interface.clone(),
+        vrid: None,
+        addresses: snapshot.addresses.clone(),
+        held: snapshot.held.clone(),
+        base_priority: None,
+        priority: None,
+        parts,
+        interval_ms: None,
+        active: None,
+        sync_group: None,
+        order: standing.order.map(handover),
+        changes: transitions.len() as u64,
+        transitions,
+        senders: Vec::new(),
+        discrepancies: Vec::new(),
+        rejected: BTreeMap::new(),
+    })
+}
+
+fn handover(order: Order) -> HandoverKind {
+    match order {
+        Order::TakeOver => HandoverKind::Takeover,
+        Order::Yield => HandoverKind::Yield,
+    }
 }
 
 /// A stable code; all that are given here are ones.

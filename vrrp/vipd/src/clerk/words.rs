@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use tracing::Level;
+use vrrp_core::arp::{ArpEvent, ArpReason};
 use vrrp_core::codec::Family;
 use vrrp_core::router::{Discrepancy, Reason};
 use vrrp_core::{Event, State};
@@ -124,6 +125,45 @@ pub fn discrepancy(what: &Discrepancy) -> String {
             "it says it owns the addresses (priority 255), and so do we; only one can".to_owned()
         }
         Discrepancy::SamePriority => "it has our own priority; give each router another one".to_owned(),
+    }
+}
+
+/// What a takeover by ARP reports, in one line.
+#[must_use]
+pub fn arp_event(event: &ArpEvent) -> String {
+    match event {
+        ArpEvent::StateChanged { from, to, reason } => {
+            format!("{} -> {}: {}", state(*from), state(*to), arp_reason(*reason))
+        }
+        ArpEvent::DirectorFellSilent => "the director answers no more".to_owned(),
+        ArpEvent::DirectorReturned => "the director answers again".to_owned(),
+        ArpEvent::CutOff => {
+            "neither the director nor a sentinel answers: this machine is cut off, and takes nothing"
+                .to_owned()
+        }
+        ArpEvent::Reconnected => "this machine is not cut off any more".to_owned(),
+        ArpEvent::DuplicateSeen { address, mac } => format!("{} says it has {address}, too", self::mac(*mac)),
+        ArpEvent::AddressLost(address) => format!("somebody removed {address}; putting it back"),
+    }
+}
+
+/// Why a takeover by ARP changed its state.
+#[must_use]
+pub const fn arp_reason(reason: ArpReason) -> &'static str {
+    match reason {
+        ArpReason::Started => "takes part",
+        ArpReason::Resumed => "found its addresses still held, goes on",
+        ArpReason::DirectorGone => "the director does not answer",
+        ArpReason::ServiceGone => "the director answers, but its service fails",
+        ArpReason::NobodyHasThem => "nobody has the addresses",
+        ArpReason::DirectorBack => "the director is back",
+        ArpReason::HandedOver => "the standby gave the addresses to us",
+        ArpReason::Claimed => "another machine insists on having the addresses",
+        ArpReason::LinkWentDown => "the interface went down",
+        ArpReason::TrackerFailed => "something it tracks has failed",
+        ArpReason::ClaimFailed => "the addresses could not be held",
+        ArpReason::Ordered => "by an operator's order",
+        ArpReason::Stopped => "stopped",
     }
 }
 

@@ -9,10 +9,11 @@ use std::time::Duration;
 use agent_api::config::Route;
 use nix::errno::Errno;
 use vrrp_core::announce::ArpForm;
-use vrrp_core::codec::{Family, Ipv4Header, PRIORITY_OWNER};
+use vrrp_core::codec::{Family, Ipv4Header};
 use vrrp_core::router::{Action, Event};
 use vrrp_core::{Input, State, Time};
 
+use super::core::Step;
 use super::{Engine, Group, Member};
 use crate::links::Links;
 use crate::netlink::Order;
@@ -34,9 +35,26 @@ pub(super) struct Trouble {
 impl Engine {
     /// Carries out everything a group asks for.
     pub(super) fn carry(&mut self, group: usize, now: Time) {
-        while let Some((member, action)) =
-            self.groups.get_mut(group).and_then(|group| group.core.poll_action())
-        {
+        while let Some((member, step)) = self.groups.get_mut(group).and_then(|group| group.core.poll_step()) {
+            let action = match step {
+                Step::Core(action) => action,
+                Step::Probe(address) => {
+                    self.probe(group, address, now);
+                    continue;
+                }
+                Step::ProbeAddress(address) => {
+                    self.probe_address(group, address, now);
+                    continue;
+                }
+                Step::AnnounceFor(mac) => {
+                    self.announce_for(group, mac, now);
+                    continue;
+                }
+                Step::Report(event) => {
+                    self.report_arp(group, event, now);
+                    continue;
+                }
+            };
             match action {
                 Action::SendAdvert { priority } => self.send_adverts(group, member, priority),
                 Action::ClaimAddresses { lifetime } => {
@@ -55,7 +73,7 @@ impl Engine {
         let Some(group) = self.groups.get_mut(group) else { return };
         let Some(known) = group.members.get(member) else { return };
         group.changed = true;
-        let priority = group.core.members().get(member).map_or(0, |router| router.priority());
+        let priority = group.core.routers().get(member).map_or(0, |router| router.priority());
         let tale = Tale::Event {
             router: known.plan.name.clone(),
             family: known.plan.family(),
@@ -70,14 +88,14 @@ impl Engine {
     pub(super) fn send_adverts(&mut self, group: usize, member: usize, priority: u8) {
         let Self { groups, ports, message, packet, identification, sequence, teller, figures, .. } = self;
         let Some(Group { core, members, .. }) = groups.get_mut(group) else { return };
-        let (Some(router), Some(member)) = (core.members().get(member), members.get_mut(member)) else {
+        let (Some(router), Some(member)) = (core.routers().get(member), members.get_mut(member)) else {
             return;
         };
-        let Some(interface) = member.on else { return };
+        let (Some(interface), Some(config)) = (member.on, member.plan.vrrp()) else { return };
         let family = member.plan.family();
         let carries = if family == Family::Ipv4 { Carries::Ipv4 } else { Carries::Ipv6 };
         let mut failure = None;
-        for destination in member.plan.config.destinations() {
+        for destination in config.destinations() {
             let Some(outgoing) = router.outgoing(priority, destination) else { return };
             let ttl = member.plan.hop_limit;
             // What is checked once does not fail here; if it did, nothing wrong would be sent.
@@ -237,8 +255,8 @@ impl Engine {
         for group in 0..self.groups.len() {
             let members = self.groups.get(group).map_or(0, |group| group.members.len());
             for member in 0..members {
-                let state = self.groups.get(group).and_then(|group| group.core.members().get(member));
-                if state.is_some_and(|router| router.state() == State::Active) {
+                let state = self.groups.get(group).and_then(|group| group.core.state(member));
+                if state == Some(State::Active) {
                     self.send_adverts(group, member, 0);
                     self.release(group, member);
                 }
@@ -261,7 +279,7 @@ pub(super) fn places<'m>(
     member: &'m Member,
     links: &Links,
 ) -> impl Iterator<Item = (&'m Placed, Option<u32>)> {
-    let owner = member.plan.config.settings().priority == PRIORITY_OWNER;
+    let owner = member.plan.is_owner();
     member.plan.addresses.iter().filter_map(move |placed| {
         let on = links.by_name(member.interface_of(placed));
         let known = on.and_then(|on| on.address(placed.lease.address));

@@ -32,7 +32,8 @@ impl Engine {
             member.device = None;
             return false;
         };
-        let (vrid, family) = (member.plan.config.vrid(), member.plan.family());
+        let Some(vrid) = member.plan.vrrp().map(|config| config.vrid()) else { return false };
+        let family = member.plan.family();
         let name = macvlan::name(family, vrid.get(), parent.link.index);
         let (index, mac) = (parent.link.index, vrid.virtual_mac(family));
         let known = links.by_name(&name).map(|device| device.link.clone());

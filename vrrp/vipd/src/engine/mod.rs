@@ -5,13 +5,16 @@
 //! nothing and starts nothing: what is to be told goes to the [`Teller`] and is never waited for.
 
 mod carry;
+mod core;
 mod devices;
+mod news;
 mod notices;
 mod ports;
 mod reload;
 mod start;
 mod timer;
 mod turn;
+mod watching;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -22,13 +25,15 @@ use std::sync::mpsc::Receiver;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::EventFd;
 use nix::sys::signalfd::SignalFd;
-use vrrp_core::{Input, Order, SyncGroup, Target, Time};
+use vrrp_core::arp::ArpInput;
+use vrrp_core::{Input, Order, Target, Time};
 
 use crate::links::Links;
 use crate::macvlan::Parents;
 use crate::netlink::{Kernel, Monitor};
 use crate::plan::{MemberPlan, Placed, Plan};
 use crate::tale::{Figures, Tale, Teller};
+use core::Core;
 use ports::Ports;
 use timer::Timer;
 
@@ -73,6 +78,13 @@ pub enum Command {
         /// Whether something without a weight has failed.
         failed: bool,
     },
+    /// Whether the director's service works, for a standby that watches it; `None` while that is not known.
+    Service {
+        /// The virtual router, by name.
+        router: String,
+        /// Whether it works.
+        works: Option<bool>,
+    },
 }
 
 /// Where the engine hears of what it has no socket of its own for.
@@ -88,7 +100,7 @@ pub struct Controls {
 
 /// One sync group.
 struct Group {
-    core: SyncGroup,
+    core: Core,
     members: Vec<Member>,
     name: std::sync::Arc<str>,
     /// Something about it changed that is to be told at the end of the turn.
@@ -168,6 +180,8 @@ mod token {
     pub(super) const PORT: u64 = 1 << 32;
     /// ARP.
     pub(super) const SEGMENT: u64 = 8 << 32;
+    /// ICMP.
+    pub(super) const PING: u64 = 9 << 32;
 }
 
 fn watch(epoll: &Epoll, fd: BorrowedFd<'_>, token: u64) -> nix::Result<()> {
@@ -222,6 +236,13 @@ impl Engine {
         engine.survey()?;
         engine.take_up(plan);
         Ok(engine)
+    }
+
+    /// Tells a takeover by ARP something.
+    fn feed_arp(&mut self, group: usize, input: ArpInput, now: Time) {
+        let Some(known) = self.groups.get_mut(group) else { return };
+        known.core.handle_arp(input, now);
+        self.carry_all(group, now);
     }
 
     /// Tells a group something and carries out what it asks for.

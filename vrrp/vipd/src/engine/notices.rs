@@ -174,6 +174,11 @@ impl Engine {
             Family::Ipv4 => crate::port::Carries::Ipv4,
             Family::Ipv6 => crate::port::Carries::Ipv6,
         };
+        if member.plan.arp().is_some() {
+            // It watches and announces; any interface that works will do.
+            let source = self.source(&member.plan, interface);
+            return Told::Up(source.unwrap_or(IpAddr::from([0, 0, 0, 0])));
+        }
         if self.ports.port(interface.link.index, carries).is_none() {
             return Told::Down;
         }
@@ -192,11 +197,12 @@ impl Engine {
     }
 
     fn source(&self, plan: &MemberPlan, interface: &Interface) -> Option<IpAddr> {
-        let wide = plan.config.settings().peers.first().is_some_and(|peer| match peer {
+        let peer = plan.vrrp().and_then(|config| config.settings().peers.first());
+        let wide = peer.is_some_and(|peer| match peer {
             IpAddr::V4(_) => false,
             IpAddr::V6(peer) => !peer.is_unicast_link_local(),
         });
-        let owner = plan.config.settings().priority == vrrp_core::codec::PRIORITY_OWNER;
+        let owner = plan.is_owner();
         let is_virtual = |address: IpAddr| self.is_virtual(address);
         let chosen = interface.source(plan.family(), plan.source, wide, is_virtual);
         // The owner speaks from the address it owns when it has no other.

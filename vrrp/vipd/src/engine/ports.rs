@@ -11,6 +11,7 @@ use vrrp_core::codec::{Authentication, Family};
 
 use super::{Group, token, watch};
 use crate::links::Links;
+use crate::ping::Ping;
 use crate::port::{Carries, Port};
 use crate::segment::Segment;
 
@@ -21,9 +22,17 @@ type Routes = BTreeMap<(u32, Family, u8), (usize, usize)>;
 pub(super) struct Ports {
     ports: BTreeMap<(u32, Carries), Port>,
     segments: BTreeMap<u32, Segment>,
+    pings: BTreeMap<Family, Ping>,
     routes: Routes,
     /// What could not be opened, so that it is told once.
     troubles: BTreeMap<(u32, Option<Carries>), String>,
+}
+
+fn ipv4(address: &IpAddr) -> Option<Ipv4Addr> {
+    match address {
+        IpAddr::V4(address) => Some(*address),
+        IpAddr::V6(_) => None,
+    }
 }
 
 /// The token of a port in the epoll set.
@@ -77,16 +86,26 @@ impl Ports {
     ) {
         let mut ports: BTreeMap<(u32, Carries), Wanted> = BTreeMap::new();
         let mut segments: BTreeMap<u32, Vec<Ipv4Addr>> = BTreeMap::new();
+        let mut pings: BTreeSet<Family> = BTreeSet::new();
         self.routes.clear();
         for (at, group) in groups.iter().enumerate() {
             for (place, member) in group.members.iter().enumerate() {
                 let Some(index) = member.on else { continue };
-                let (vrid, family) = (member.plan.config.vrid().get(), member.plan.family());
-                self.routes.insert((index, family, vrid), (at, place));
-                let carries = if family == Family::Ipv4 { Carries::Ipv4 } else { Carries::Ipv6 };
-                ports.entry((index, carries)).or_default().vrids.insert(vrid);
-                if matches!(member.plan.config.settings().authentication, Authentication::Header(_)) {
-                    ports.entry((index, Carries::Ah)).or_default().vrids.insert(vrid);
+                if let Some(config) = member.plan.vrrp() {
+                    let (vrid, family) = (config.vrid().get(), member.plan.family());
+                    self.routes.insert((index, family, vrid), (at, place));
+                    let carries = if family == Family::Ipv4 { Carries::Ipv4 } else { Carries::Ipv6 };
+                    ports.entry((index, carries)).or_default().vrids.insert(vrid);
+                    if matches!(config.settings().authentication, Authentication::Header(_)) {
+                        ports.entry((index, Carries::Ah)).or_default().vrids.insert(vrid);
+                    }
+                }
+                if let Some(config) = member.plan.arp() {
+                    let settings = config.settings();
+                    let watched = settings.targets.iter().chain(&settings.sentinels).filter_map(ipv4);
+                    segments.entry(index).or_default().extend(watched);
+                    let all = settings.addresses.iter().chain(&settings.targets).chain(&settings.sentinels);
+                    pings.extend(all.map(|address| Family::of(*address)));
                 }
                 for placed in &member.plan.addresses {
                     let Some(on) = links.by_name(member.interface_of(placed)) else { continue };
@@ -102,6 +121,7 @@ impl Ports {
         }
         self.ports.retain(|key, _| ports.contains_key(key));
         self.segments.retain(|index, _| segments.contains_key(index));
+        self.settle_pings(epoll, &pings, &mut tell);
         self.troubles.retain(|(index, _), _| links.get(*index).is_some());
         for ((index, carries), wanted) in ports {
             let vrids: Vec<u8> = wanted.vrids.into_iter().collect();
@@ -130,6 +150,29 @@ impl Ports {
             let Some(interface) = links.get(index) else { continue };
             self.settle_segment(epoll, index, &interface.link.name, &addresses, rate, &mut tell);
         }
+    }
+
+    fn settle_pings(&mut self, epoll: &Epoll, wanted: &BTreeSet<Family>, tell: &mut impl FnMut(String)) {
+        self.pings.retain(|family, _| wanted.contains(family));
+        for family in wanted {
+            if self.pings.contains_key(family) {
+                continue;
+            }
+            // Any number that other programs hardly choose.
+            let identifier = (std::process::id() & 0xffff) as u16 ^ 0x4866;
+            let opened = Ping::open(*family, identifier).and_then(|ping| {
+                watch(epoll, ping.fd(), token::PING + *family as u64)?;
+                Ok(ping)
+            });
+            match opened {
+                Ok(ping) => drop(self.pings.insert(*family, ping)),
+                Err(error) => self.trouble((0, None), format!("no socket for ICMP: {error}"), tell),
+            }
+        }
+    }
+
+    pub(super) fn ping(&self, family: Family) -> Option<&Ping> {
+        self.pings.get(&family)
     }
 
     fn settle_segment(

@@ -81,13 +81,15 @@ impl Engine {
             self.compare_link(group, at, now);
             let Some(known) = self.groups.get_mut(group) else { return };
             let Some(member) = known.members.get(at) else { return };
-            let config = member.plan.config.clone();
-            let lease = config.settings().lease;
+            let lease = member.plan.lease();
+            let config = member.plan.vrrp().cloned();
             let placed_anew = member.plan.addresses != before.addresses
                 || member.plan.routes != before.routes
                 || member.plan.rules != before.rules;
             known.changed = true;
-            if let Err(error) = known.core.reconfigure(at, config, now) {
+            if let (super::Core::Vrrp(core), Some(config)) = (&mut known.core, config)
+                && let Err(error) = core.reconfigure(at, config, now)
+            {
                 // Only a member with the same identity comes here.
                 self.tell(Tale::Trouble(error.to_string()));
             }

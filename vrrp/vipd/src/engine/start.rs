@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use vrrp_core::{Input, SyncGroup, Target};
+use vrrp_core::{Input, Target};
 
+use super::core::Core;
 use super::{Engine, Group, Member, Told, carry};
 use crate::clock;
 use crate::netlink::Order;
@@ -44,7 +45,7 @@ impl Engine {
         let now = clock::uptime();
         let mut oldest = Duration::ZERO;
         for member in &group.members {
-            let lease = member.plan.config.settings().lease;
+            let lease = member.plan.lease();
             for placed in &member.plan.addresses {
                 let on = self.links.by_name(member.interface_of(placed))?;
                 let address = on.address(placed.lease.address)?;
@@ -101,7 +102,7 @@ fn age(address: &Address, lease: Duration, now: Duration) -> Duration {
 
 impl Group {
     pub(super) fn new(plan: GroupPlan) -> Self {
-        let core = SyncGroup::new(plan.members.iter().map(|member| member.config.clone()));
+        let core = Core::new(&plan.members);
         let members = plan.members.into_iter().map(|plan| Member {
             plan,
             on: None,

@@ -4,24 +4,21 @@
 //! a socket is heard before its silence is acted upon. What is read in one turn is bounded, so that a flood for one
 //! virtual router does not keep the deadlines of another waiting.
 
-use std::time::Duration;
-
 use agent_api::config::OnExit;
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollTimeout};
 use nix::sys::signal::Signal;
+use vrrp_core::arp::ArpInput;
 use vrrp_core::codec::vrid_of;
 use vrrp_core::{Input, Target, Time};
 
 use super::{Command, Engine, EngineError, ports, token};
 use crate::clock;
 use crate::port::Carries;
-use crate::tale::{Snapshot, Tale};
+use crate::tale::Tale;
 
 /// Datagrams that are read from one socket in one turn: a millisecond's work.
 const AT_ONCE: usize = 512;
-/// How often everything is told anew although nothing changed.
-const SLOW_NEWS: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// Runs until SIGTERM or SIGINT, then lets go of everything in good order.
@@ -56,6 +53,8 @@ impl Engine {
                 } else if token >> 32 == token::SEGMENT >> 32 {
                     // The lower half.
                     self.read_arp(token as u32);
+                } else if token >> 32 == token::PING >> 32 {
+                    self.read_pings();
                 }
             }
             self.serve_deadlines();
@@ -68,7 +67,7 @@ impl Engine {
 
     /// When something is to be done next.
     fn deadline(&mut self) -> Option<Time> {
-        let cores = self.groups.iter().filter_map(|group| group.core.deadline()).map(|(at, ..)| at).min();
+        let cores = self.groups.iter().filter_map(|group| group.core.deadline()).min();
         let frames = self.ports.segments().filter_map(|segment| segment.deadline()).min();
         [cores, frames, Some(self.slow_news)].into_iter().flatten().min()
     }
@@ -77,7 +76,7 @@ impl Engine {
         let now = clock::now();
         for group in 0..self.groups.len() {
             let due = self.groups.get(group).and_then(|group| group.core.deadline());
-            if let Some((at, ..)) = due.filter(|(at, ..)| *at <= now) {
+            if let Some(at) = due.filter(|at| *at <= now) {
                 self.figures.lateness = self.figures.lateness.max(now.since(at));
                 self.feed(group, Target::All, Input::DeadlinePassed, now);
             }
@@ -138,6 +137,7 @@ impl Engine {
     /// Somebody says it has an address: one of ours?
     fn heard_arp(&mut self, interface: u32, frame: &vrrp_core::announce::ArpFrame, now: Time) {
         let own = self.links.get(interface).and_then(|interface| interface.link.mac);
+        self.heard_watched(interface, frame, own, now);
         if own == Some(frame.sender_mac) {
             return;
         }
@@ -147,7 +147,7 @@ impl Engine {
         };
         let claimed = self.groups.iter().enumerate().find_map(|(group, known)| {
             let at = known.members.iter().position(|member| {
-                member.held
+                (member.held && member.plan.vrrp().is_some())
                     && member.plan.addresses.iter().any(|placed| {
                         placed.lease.address == frame.sender && member.interface_of(placed) == name
                     })
@@ -168,6 +168,12 @@ impl Engine {
                 Command::Order { router, order } => {
                     let input = order.map_or(Input::OrderLifted, Input::OrderGiven);
                     self.feed_named(&router, input);
+                }
+                Command::Service { router, works } => {
+                    let wanted = |group: &&super::Group| *group.name == *router;
+                    if let Some(at) = self.groups.iter().position(|group| wanted(&group)) {
+                        self.feed_arp(at, ArpInput::ServiceSeen(works), clock::now());
+                    }
                 }
                 Command::Tracking { router, weight, failed } => {
                     self.feed_named(&router, Input::TrackingChanged { weight, failed });
@@ -203,52 +209,4 @@ impl Engine {
         self.remove_devices();
         self.tell_news(clock::now());
     }
-
-    /// Tells what changed in this turn, and now and then everything.
-    fn tell_news(&mut self, now: Time) {
-        let all = now >= self.slow_news;
-        if all {
-            self.slow_news = now + SLOW_NEWS;
-            self.teller.tell(Tale::Alive { figures: self.figures });
-            self.figures.lateness = Duration::ZERO;
-        }
-        for group in 0..self.groups.len() {
-            if all || self.groups.get(group).is_some_and(|group| group.changed) {
-                self.tell_group(group, now);
-            }
-        }
-    }
-
-    /// Tells how the routers of a group are.
-    pub(super) fn tell_group(&mut self, group: usize, now: Time) {
-        let Some(group) = self.groups.get_mut(group) else { return };
-        group.changed = false;
-        for (router, member) in group.core.members().iter().zip(&group.members) {
-            let snapshot = Snapshot {
-                router: member.plan.name.clone(),
-                group: group.name.clone(),
-                family: member.plan.family(),
-                interface: member.plan.interface.clone(),
-                vrid: member.plan.config.vrid().get(),
-                interval: member.plan.config.interval().span(),
-                addresses: member.plan.config.addresses().collect(),
-                held: held(member, &self.links),
-                source: router.source(),
-                status: router.status(),
-                unsent: member.trouble.unsent,
-                at: now,
-            };
-            self.teller.tell(Tale::Snapshot(Box::new(snapshot)));
-        }
-    }
-}
-
-/// The addresses of a member that are on their interfaces because of it.
-fn held(member: &super::Member, links: &crate::links::Links) -> Vec<std::net::IpAddr> {
-    let is_there = |placed: &&crate::plan::Placed| {
-        let on = links.by_name(member.interface_of(placed));
-        on.is_some_and(|on| on.address(placed.lease.address).is_some())
-    };
-    let all = member.plan.addresses.iter().filter(|_| member.held);
-    all.filter(is_there).map(|placed| placed.lease.address).collect()
 }

@@ -7,10 +7,13 @@ mod read;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use agent_api::RealServerId;
 use agent_api::config::{Notify, OnExit, Route, Rule, Track};
 use vrrp_core::RouterConfig;
-use vrrp_core::codec::Family;
+use vrrp_core::arp::ArpConfig;
+use vrrp_core::codec::{Family, PRIORITY_OWNER};
 
 pub use crate::netlink::message::Lease;
 pub use read::PlanError;
@@ -45,8 +48,8 @@ pub struct MemberPlan {
     /// Interface whose segment it lives on.
     pub interface: String,
     /// What the core is set to.
-    pub config: RouterConfig,
-    /// The addresses in `config`, each with how it is held.
+    pub mode: Mode,
+    /// The addresses of the core, each with how it is held.
     pub addresses: Vec<Placed>,
     /// Routes that are there while it is Active.
     pub routes: Vec<Route>,
@@ -68,6 +71,20 @@ pub struct MemberPlan {
     pub notify: Notify,
 }
 
+/// How it is decided who has the addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mode {
+    /// By VRRP.
+    Vrrp(Box<RouterConfig>),
+    /// By a standby that watches the director.
+    Arp {
+        /// What the core is set to.
+        config: Box<ArpConfig>,
+        /// The real server whose verdict says whether the director serves.
+        check: Option<RealServerId>,
+    },
+}
+
 /// An address and the interface it goes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed {
@@ -78,17 +95,58 @@ pub struct Placed {
 }
 
 impl MemberPlan {
-    /// Family of its adverts.
+    /// What VRRP is set to, if that decides.
+    #[must_use]
+    pub fn vrrp(&self) -> Option<&RouterConfig> {
+        match &self.mode {
+            Mode::Vrrp(config) => Some(config),
+            Mode::Arp { .. } => None,
+        }
+    }
+
+    /// What the watching is set to, if that decides.
+    #[must_use]
+    pub fn arp(&self) -> Option<&ArpConfig> {
+        match &self.mode {
+            Mode::Vrrp(_) => None,
+            Mode::Arp { config, .. } => Some(config),
+        }
+    }
+
+    /// Family of its adverts, or of its first address.
     #[must_use]
     pub fn family(&self) -> Family {
-        self.config.settings().family
+        match &self.mode {
+            Mode::Vrrp(config) => config.settings().family,
+            Mode::Arp { config, .. } => {
+                config.settings().addresses.first().map_or(Family::Ipv4, |address| Family::of(*address))
+            }
+        }
+    }
+
+    /// Lifetime of its addresses.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        match &self.mode {
+            Mode::Vrrp(config) => config.settings().lease,
+            Mode::Arp { config, .. } => config.settings().lease,
+        }
+    }
+
+    /// Whether the machine has the addresses as its own (priority 255).
+    pub(crate) fn is_owner(&self) -> bool {
+        self.vrrp().is_some_and(|config| config.settings().priority == PRIORITY_OWNER)
     }
 
     /// Whether `other` can be taken over by the running virtual router: it is the same one on the same segment.
     pub(crate) fn is_same_router(&self, other: &Self) -> bool {
         let identity = |plan: &Self| {
-            let settings = plan.config.settings();
-            (plan.config.vrid(), settings.family, settings.version)
+            let vrrp = plan.vrrp().map(|config| {
+                let settings = config.settings();
+                (config.vrid(), settings.family, settings.version)
+            });
+            // The other core takes no other configuration while it runs.
+            (vrrp, plan.arp().cloned())
         };
         self.name == other.name
             && self.interface == other.interface

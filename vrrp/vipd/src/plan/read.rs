@@ -19,7 +19,7 @@ use vrrp_core::codec::{Authentication, Family, Secret};
 
 use crate::clerk::desk::tracked_interfaces;
 
-use super::{GroupPlan, Lease, MemberPlan, Placed, Plan};
+use super::{GroupPlan, Lease, MemberPlan, Mode, Placed, Plan};
 
 /// Why a configuration that is right cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -46,10 +46,18 @@ impl Plan {
         // The places of the groups with a name, in the order of the file.
         let mut named: BTreeMap<Name, usize> = BTreeMap::new();
         for router in &config.virtual_routers {
-            let RouterMode::Vrrp(vrrp) = &router.mode else { continue };
             let mut members = Vec::new();
-            for config in &vrrp.routers {
-                members.push(member(router, vrrp, config, members.is_empty())?);
+            match &router.mode {
+                RouterMode::Vrrp(vrrp) => {
+                    for config in &vrrp.routers {
+                        members.push(speaker(router, vrrp, config, members.is_empty())?);
+                    }
+                }
+                RouterMode::Arp(arp) => {
+                    let addresses = arp.config.settings().addresses.clone();
+                    let mode = Mode::Arp { config: Box::new(arp.config.clone()), check: arp.check.clone() };
+                    members.push(member(router, mode, addresses, true));
+                }
             }
             match &router.sync_group {
                 Some(name) => match named.get(name).and_then(|at| groups.get_mut(*at)) {
@@ -70,7 +78,8 @@ impl Plan {
     }
 }
 
-fn member(
+/// A member that speaks VRRP.
+fn speaker(
     router: &VirtualRouter,
     vrrp: &Vrrp,
     config: &RouterConfig,
@@ -85,28 +94,40 @@ fn member(
         }
         _ => config.clone(),
     };
+    let addresses = config.addresses().collect();
+    let hop_limit = if config.settings().peers.is_empty() { 255 } else { vrrp.ttl };
+    Ok(MemberPlan {
+        source: vrrp.source(family),
+        hop_limit,
+        virtual_mac: vrrp.virtual_mac,
+        ..member(router, Mode::Vrrp(Box::new(config)), addresses, is_first)
+    })
+}
+
+/// What all members have in common.
+fn member(router: &VirtualRouter, mode: Mode, addresses: Vec<IpAddr>, is_first: bool) -> MemberPlan {
     let place = |address: IpAddr| {
         let known = router.all_addresses().find(|known| known.address == address)?;
         Some(Placed { lease: lease(known), interface: known.interface.clone() })
     };
     let name: Arc<str> = router.name.as_str().into();
-    Ok(MemberPlan {
+    MemberPlan {
         name,
         leads: is_first,
         interface: router.interface.clone(),
-        addresses: config.addresses().filter_map(place).collect(),
+        addresses: addresses.into_iter().filter_map(place).collect(),
         // They are for the virtual router as a whole, whose members are Active together.
         routes: if is_first { router.routes.clone() } else { Vec::new() },
         rules: if is_first { router.rules.clone() } else { Vec::new() },
-        source: vrrp.source(family),
-        hop_limit: if config.settings().peers.is_empty() { 255 } else { vrrp.ttl },
+        source: None,
+        hop_limit: 255,
         reply_form: router.announce.reply,
-        virtual_mac: vrrp.virtual_mac,
+        virtual_mac: false,
         on_exit: router.on_exit,
         track: router.track.clone(),
         notify: router.notify.clone(),
-        config,
-    })
+        mode,
+    }
 }
 
 fn lease(known: &VirtualAddress) -> Lease {

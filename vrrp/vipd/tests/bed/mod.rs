@@ -153,11 +153,11 @@ impl Bed {
         let number = BEDS.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("vipd{}-{number}", std::process::id());
         let directory = tempfile::Builder::new().prefix("vipd-bed-").tempdir().expect("a directory");
-        let switch = format!("{prefix}s");
+        let switch = format!("{prefix}switch");
         ip(None, &format!("netns add {switch}"));
         let mut bed = Self {
             hosts: Vec::new(),
-            client: format!("{prefix}c"),
+            client: format!("{prefix}client"),
             switch,
             stopping: Arc::new(AtomicBool::new(false)),
             services: Vec::new(),
