@@ -1,6 +1,6 @@
 #!/bin/bash
 # What `make bench` runs: the cost of one dnscheck beside dig, kdig and the least that a C program can do, and the cost of one
-# probe in checkd beside a bare C loop. Everything on loopback; says medians and their ratios. Needs gcc, libc6-dev and dig.
+# probe in checkd beside a bare C loop. Everything on loopback; says medians and their ratios. Installs what is missing.
 #
 #   tests/bench.sh [ROUNDS]     default: 200
 set -eu
@@ -14,6 +14,9 @@ PORT=$((20000 + RANDOM % 10000))
 PIDS=()
 trap 'for pid in "${PIDS[@]}"; do kill "$pid" 2>/dev/null || true; done; rm -rf "$WORK"' EXIT
 
+. tests/packages.sh
+install_packages "$WORK/apt.log" gcc libc6-dev bind9-dnsutils knot-dnsutils || exit
+
 for program in query answer spawn loop; do
   gcc -O2 -static -o "$WORK/$program" "tests/bench/$program.c"
 done
@@ -26,11 +29,7 @@ done
 commands=("$WORK/query" 127.0.0.1 $PORT resolve.test
   -- "$RELEASE/dnscheck" --server 127.0.0.1 --port $PORT --qname resolve.test)
 for tool in dig kdig; do
-  if command -v $tool >/dev/null; then
-    commands+=(-- $tool -p $PORT +time=1 @127.0.0.1 resolve.test)
-  else
-    echo "$tool is not installed: left out" >&2
-  fi
+  commands+=(-- $tool -p $PORT +time=1 @127.0.0.1 resolve.test)
 done
 
 # Once for the caches, three times for the figures.

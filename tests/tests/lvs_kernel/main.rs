@@ -1,6 +1,7 @@
 //! IPVS in the test kernel: what clients lose when a server dies or is drained, and whether the table always converges.
 
 mod flows;
+mod moving_in;
 mod random;
 
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use holdfast_tests::name_server::Make;
 const MAKES: [Make; 3] = [Make::Knot, Make::Knot, Make::Knot];
 
 fn main() -> ExitCode {
-    let cases: Vec<Case> = [flows::CASES, random::CASES].into_iter().flatten().copied().collect();
+    let cases: Vec<Case> =
+        [flows::CASES, random::CASES, moving_in::CASES].into_iter().flatten().copied().collect();
     harness::main(&cases, 900, || Bed::build(&MAKES))
 }
