@@ -162,7 +162,7 @@ fn total(args: &Args) -> Result<Timeout, String> {
 fn servers(args: &ServerArgs) -> Result<Vec<Server>, String> {
     let mut servers = Vec::new();
     for address in &args.server {
-        servers.push(server(args, address)?);
+        servers.push(server(args, address).map_err(|error| format!("--server: {error}"))?);
     }
     if let Some(path) = &args.servers_file {
         let text = listed(path).map_err(|error| format!("--servers-file: {}: {error}", path.display()))?;
@@ -222,13 +222,13 @@ fn server(args: &ServerArgs, address: &str) -> Result<Server, String> {
         Some((address, port)) => (
             address,
             port.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
-                format!("--server: {port:?} is no port: write a number from 1 to 65535 behind the #")
+                format!("{port:?} is no port: write a number from 1 to 65535 behind the #")
             })?,
         ),
         None => (address, args.port()),
     };
-    let server = parse_server(address, port).map_err(|error| format!("--server: {error}"))?;
-    let target = Target::new(server, args.source).map_err(|error| format!("--source: {error}"))?;
+    let server = parse_server(address, port).map_err(|error| error.to_string())?;
+    let target = Target::new(server, args.source).map_err(|error| format!("with --source: {error}"))?;
     let marks = Marks { interface: args.interface, mark: args.mark, dscp: args.dscp };
     let shown = match (port, address.contains(':')) {
         (DnsCheck::PORT, _) => address.to_owned(),

@@ -226,7 +226,7 @@ fn several_servers_questions_and_rounds() {
     std::fs::write(&file, "127.0.0.1\nns.test\n").unwrap();
     let wrong = run(&["--servers-file", path, "--qname", "resolve.test"]);
     assert!(
-        String::from_utf8_lossy(&wrong.stderr).contains(":2: --server: \"ns.test\" is not an IP address")
+        String::from_utf8_lossy(&wrong.stderr).contains(":2: \"ns.test\" is not an IP address")
     );
     std::fs::remove_file(&file).unwrap();
 
