@@ -7,12 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_api::config::{Check, CheckKind, Rhythm};
+use agent_api::config::{Check, CheckKind, ProbeMarks, Rhythm};
 use agent_api::{Basis, CauseCode, RealServerHealth};
 use checker_core::thresholds::{Change, FALLS_MAX, Memory};
 use checker_core::verdict::Blame;
 use checker_core::{Cause, Finding, Pace, Standing, Thresholds, Verdict};
-use checker_probe::Target;
+use checker_probe::{Interface, Marks, Target};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::history::{History, micros};
@@ -35,7 +35,11 @@ impl Plan {
     /// The plan for a check.
     pub(crate) fn new(check: &Check) -> Result<Self, String> {
         let Rhythm { interval, fast_interval, down_interval, rise, fall, initial, damping } = check.rhythm;
-        let target = Target::new(check.target, check.source).map_err(|error| error.to_string())?;
+        let ProbeMarks { interface, mark, dscp } = &check.marks;
+        let interface = interface.as_deref().and_then(Interface::named);
+        let marks = Marks { interface, mark: *mark, dscp: *dscp };
+        let target =
+            Target::new(check.target, check.source).map_err(|error| error.to_string())?.with_marks(marks);
         let thresholds = Thresholds::new(rise.into(), fall.into()).map_err(|error| error.to_string())?;
         let pace = Pace {
             normal: interval,

@@ -221,9 +221,10 @@ fn server(args: &ServerArgs, address: &str) -> Result<Server, String> {
     let (address, port) = match address.split_once('#') {
         Some((address, port)) => (
             address,
-            port.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
-                format!("{port:?} is no port: write a number from 1 to 65535 behind the #")
-            })?,
+            port.parse()
+                .ok()
+                .filter(|port| *port > 0)
+                .ok_or_else(|| format!("{port:?} is no port: write a number from 1 to 65535 behind the #"))?,
         ),
         None => (address, args.port()),
     };

@@ -225,9 +225,7 @@ fn several_servers_questions_and_rounds() {
     assert!(table.ends_with("1 of 2 servers up\n"), "{table}");
     std::fs::write(&file, "127.0.0.1\nns.test\n").unwrap();
     let wrong = run(&["--servers-file", path, "--qname", "resolve.test"]);
-    assert!(
-        String::from_utf8_lossy(&wrong.stderr).contains(":2: \"ns.test\" is not an IP address")
-    );
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains(":2: \"ns.test\" is not an IP address"));
     std::fs::remove_file(&file).unwrap();
 
     // The second question fails: all, any, advisory.

@@ -57,14 +57,21 @@ impl FromStr for Interface {
     fn from_str(text: &str) -> Result<Self, InterfaceError> {
         let bad = || InterfaceError(text.chars().take(40).collect());
         if_nametoindex(text).map_err(|_| bad())?;
-        let mut name = [0; 15];
-        // IFNAMSIZ is 16 with the zero octet at the end.
-        name.get_mut(..text.len()).ok_or_else(bad)?.copy_from_slice(text.as_bytes());
-        Ok(Self { name, length: text.len() as u8 })
+        Self::named(text).ok_or_else(bad)
     }
 }
 
 impl Interface {
+    /// Takes the name of an interface that may come and go; `None` when it is too long for one. While it is not there probes are
+    /// Unknown.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        let mut name = [0; 15];
+        // IFNAMSIZ is 16 with the zero octet at the end.
+        name.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(Self { name, length: text.len() as u8 })
+    }
+
     fn name(&self) -> OsString {
         OsStr::from_bytes(self.name.get(..usize::from(self.length)).unwrap_or_default()).to_owned()
     }

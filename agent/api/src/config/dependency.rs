@@ -8,6 +8,7 @@ use super::address::{Purpose, address};
 use super::book::{Book, Place, quoted};
 use super::keys;
 use super::kinds;
+use super::marks::ProbeMarks;
 use super::real_server::{completed, same_family};
 use super::server::{noted, probe_source, unique_name};
 use super::suggest::nearest;
@@ -51,7 +52,7 @@ fn dependency<'t>(book: &mut Book<'_>, table: &Table<'t>, known: &mut Known<'t>)
     };
     let (name, ip, source, judged) = (name?, ip.good()?, source.optional()?, judged?);
     let require = judged.require;
-    let checks = completed(book, table, judged, (ip, source), None, Some(&[]), &name)?;
+    let checks = completed(book, table, judged, (ip, source, ProbeMarks::default()), None, Some(&[]), &name)?;
     Some(Dependency { name, address: ip, checks, require })
 }
 

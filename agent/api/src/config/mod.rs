@@ -15,6 +15,7 @@ mod exec;
 mod keys;
 mod kinds;
 mod lvs;
+mod marks;
 mod objects;
 mod peer_url;
 mod raw;
@@ -44,6 +45,7 @@ use crate::id::{AddressFamily, Name, Protocol, RealServerId, ServiceAddress};
 
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use lvs::{Adopt, Lvs, SyncDaemon, SyncRoles, Sysctls, Timeouts};
+pub use marks::ProbeMarks;
 pub use raw::{includes, parse};
 pub use router::{
     Announce, Arp, AuthenticationFile, AuthenticationKind, Failover, Network, Notify, NotifyTimeout, OnExit,
@@ -419,6 +421,8 @@ pub struct Check {
     pub target: SocketAddr,
     /// `probe_source`: the address the probe comes from.
     pub source: Option<IpAddr>,
+    /// What its packets carry and leave by.
+    pub marks: ProbeMarks,
     /// What is asked and expected.
     pub kind: CheckKind,
     /// When, and how many results make a verdict.

@@ -13,6 +13,7 @@ use super::dependency::{self, Known};
 use super::exec;
 use super::keys;
 use super::kinds::{self, Judged, JudgedChecks, RawChecks};
+use super::marks::{ProbeMarks, RawMarks};
 use super::server::{Families, forwarding, noted, probe_source, translates_single_packets, unique_name};
 use super::table::{Given, Table};
 use super::tunnel::tunnel;
@@ -28,6 +29,7 @@ pub(super) struct Pool<'p> {
     pub(super) forwarding: Given<Forwarding>,
     pub(super) tunnel: Given<Tunnel>,
     pub(super) source: Given<IpAddr>,
+    pub(super) marks: RawMarks<'p>,
     pub(super) check: Given<RawChecks<'p>>,
     pub(super) one_packet: bool,
     /// The dependencies there are, and which one is the parent of all.
@@ -203,6 +205,7 @@ fn real_server<'t>(
     let own_source = probe_source(book, table);
     let source = own_source.or_else(pool.source);
     same_family(book, source, ip);
+    let marks = RawMarks::read(book, table).or_else(pool.marks).judged();
     let own_check = kinds::raw(book, table);
     let judged = match kinds::merged(own_check, &pool.check) {
         Given::Good(raw, _) => kinds::judged(book, raw, pool.checkable()),
@@ -227,7 +230,7 @@ fn real_server<'t>(
     let own_parent = dependency::parent(book, table, pool.dependencies);
     let parent = own_parent.or_else(pool.parent).optional()?;
     let parent = parent.and_then(|index| dependency::name_of(pool.dependencies, index));
-    let checks = completed(book, owner, judged, (ip, source), port, pool.services, &name)?;
+    let checks = completed(book, owner, judged, (ip, source, marks?), port, pool.services, &name)?;
     Some(RealServer {
         name,
         address: ip,
@@ -249,7 +252,7 @@ pub(super) fn completed(
     book: &mut Book<'_>,
     owner: &Table<'_>,
     judged: JudgedChecks,
-    (ip, source): (IpAddr, Option<IpAddr>),
+    (ip, source, marks): (IpAddr, Option<IpAddr>, ProbeMarks),
     port: Option<u16>,
     services: Option<&[Service]>,
     name: &Name,
@@ -281,7 +284,8 @@ pub(super) fn completed(
             CheckKind::Exec(exec) => CheckKind::Exec(exec::filled(exec, target, name)),
             CheckKind::Talk(talk) => CheckKind::Talk(talk),
         };
-        checks.push(Check { name: check_name, advisory, target, source, kind, rhythm });
+        let marks = marks.clone();
+        checks.push(Check { name: check_name, advisory, target, source, marks, kind, rhythm });
     }
     Some(checks)
 }

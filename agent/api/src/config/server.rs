@@ -11,6 +11,7 @@ use super::book::{Book, Place, quoted};
 use super::care;
 use super::dependency::{self, Known};
 use super::kinds;
+use super::marks::RawMarks;
 use super::objects::{claim, objects};
 use super::real_server::{Pool, real_servers};
 use super::scheduling::{Served, scheduling};
@@ -80,6 +81,7 @@ pub(super) fn virtual_server<'t>(
         forwarding: method,
         tunnel: tunnel(book, table),
         source: probe_source(book, table),
+        marks: RawMarks::read(book, table),
         check: kinds::raw(book, table),
         one_packet: one_packet.good().unwrap_or_default(),
         dependencies,

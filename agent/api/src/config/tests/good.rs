@@ -291,7 +291,7 @@ fn the_digest_is_of_what_is_meant() {
         assert!(!seen.contains(&digest), "{other}");
         seen.push(digest);
     }
-    assert_eq!(good(&pool("", "", "")).digest, "3e6965ecb585ded6", "the same in every build of this version");
+    assert_eq!(good(&pool("", "", "")).digest, "684c7e7776fbdf0a", "the same in every build of this version");
 }
 
 #[test]
@@ -325,4 +325,26 @@ fn how_a_pool_is_treated_when_servers_come_and_go() {
             "14:1: check.dns.port is missing in [[dependency]]; write the port that is probed, for nothing else says one"
         ]
     );
+}
+
+#[test]
+fn what_probes_carry_is_overlaid() {
+    let all = "probe_interface = \"vrf-blue\"\nprobe_mark = 7\nprobe_dscp = 46\n";
+    let config = good(&pool(all, "", "probe_mark = 4294967295\n"));
+    let marks = &only(&config).1.checks[0].marks;
+    assert_eq!(
+        (marks.interface.as_deref(), marks.mark, marks.dscp),
+        (Some("vrf-blue"), Some(u32::MAX), Some(46))
+    );
+    assert_eq!(only(&good(&pool("", "", ""))).1.checks[0].marks, crate::config::ProbeMarks::default());
+    for (line, said) in [
+        ("probe_interface = \"\"", "probe_interface: \"\" is no name of an interface"),
+        ("probe_interface = \"an-interface-name\"", "is no name of an interface"),
+        ("probe_interface = \"a b\"", "is no name of an interface"),
+        ("probe_dscp = 64", "probe_dscp"),
+        ("probe_mark = -1", "probe_mark"),
+    ] {
+        let mistakes = super::bad(&pool(line, "", ""));
+        assert!(mistakes.len() == 1 && mistakes[0].contains(said), "{line}: {mistakes:?}");
+    }
 }

@@ -291,7 +291,7 @@ fn broken_syntax_does_not_hide_what_follows() {
             "6:18: the closing ]] of this header is missing",
             "7:10: the closing quote \" is missing",
             "8:1: unknown key \"wrong\"; [[virtual_server]] knows name, address, services, forwarding, tunnel, scheduler, \
-             scheduler_flags, one_packet, persistence, quorum, quorum_hysteresis, min_serving, max_ejected, ejection_rate, slow_start, degraded_weight, sorry_server, probe_source, parent, check and real_server",
+             scheduler_flags, one_packet, persistence, quorum, quorum_hysteresis, min_serving, max_ejected, ejection_rate, slow_start, degraded_weight, sorry_server, probe_source, probe_interface, probe_mark, probe_dscp, parent, check and real_server",
         ]
     );
     assert_eq!(
