@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 # what checks the systemd units, and what the units call.
 PACKAGES=(gcc libc6-dev iproute2 ipvsadm kmod bind9 nsd knot unbound bind9-dnsutils systemd procps openssl)
 # Signed zones, and what dnscheck is tested with and measured against.
-PACKAGES+=(bind9-utils knot-resolver knot-dnsutils keepalived)
+PACKAGES+=(bind9-utils knot-resolver knot-dnsutils keepalived frr)
 LOGS=${CARGO_TARGET_DIR:-target}/check
 PASSED=0 FAILED=0 FAILURES=()
 
