@@ -19,6 +19,9 @@ const ZONE: &str = "$TTL 300\n@ IN SOA ns hostmaster 5 2 1 86400 60\n@ IN NS ns\
      www IN A 192.0.2.80\nmail IN A 192.0.2.80\nalias IN CNAME www\n*.wild IN A 192.0.2.80\ndeep.ent IN A 192.0.2.80\n\
      old IN DNAME new\nwww.new IN A 192.0.2.80\n";
 
+const NSD: &str = "server:\n  ip-address: 127.0.0.1@PORT\n  username: \"\"\n  database: \"\"\n  zonesdir: \"DIR\"\n  pidfile: \"\"\n  \
+         zonelistfile: \"DIR/zonelist\"\n  xfrdfile: \"\"\n  xfrdir: \"DIR\"\n  server-count: 1\nremote-control:\n  control-enable: no\n";
+
 /// How a zone below `test` is signed, and what is done to it afterwards.
 struct Recipe {
     zone: &'static str,
@@ -135,9 +138,7 @@ fn started() -> Zones {
     }
     let (text, ds) = signed(directory, "test", &parent, "ECDSAP256SHA256", LASTS);
     files.push(("test".to_owned(), text));
-    let mut config = "server:\n  ip-address: 127.0.0.1@PORT\n  username: \"\"\n  database: \"\"\n  zonesdir: \"DIR\"\n  pidfile: \"\"\n  \
-         zonelistfile: \"DIR/zonelist\"\n  xfrdfile: \"\"\n  xfrdir: \"DIR\"\n  server-count: 1\nremote-control:\n  control-enable: no\n"
-        .to_owned();
+    let mut config = NSD.to_owned();
     for (name, _) in &files {
         config.push_str(&format!("zone:\n  name: {name}\n  zonefile: {name}\n"));
     }
@@ -364,6 +365,27 @@ fn a_server_that_hides_the_chain_fails() {
 }
 
 #[test]
+fn a_server_of_the_child_alone_can_t_prove_the_delegation() {
+    let zones = zones();
+    let text = fs::read_to_string(zones.server.directory.join("ed.test")).unwrap();
+    let config = format!("{NSD}zone:\n  name: ed.test\n  zonefile: ed.test\n");
+    let args = ["-d", "-c", "DIR/server.conf"];
+    let child = Server::start("nsd", &args, &config, &[("ed.test", &text)], ("ed.test", free_port()));
+    let (line, passed) = ask(child.port, "www.ed.test");
+    assert!(
+        !passed && line.contains("dns_bogus: the server does not answer for the zone above ed.test"),
+        "{line}"
+    );
+    // Its own key is enough.
+    let anchor = fs::read_to_string(zones.server.directory.join("ed.test")).unwrap();
+    let key = anchor.lines().find(|line| line.contains("DNSKEY\t257")).unwrap();
+    let key = key.split_once(';').map_or(key, |(key, _)| key);
+    let (line, passed) =
+        dnscheck("127.0.0.1", child.port, &["--qname", "www.ed.test", "--trust-anchor", key]);
+    assert!(passed, "{line}");
+}
+
+#[test]
 fn what_goes_wrong_on_the_command_line_is_named() {
     for (args, said) in [
         (&["--trust-anchor", "test. DS 1"][..], "'--trust-anchor <RECORD>'"),
@@ -379,4 +401,40 @@ fn what_goes_wrong_on_the_command_line_is_named() {
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(1) && text.contains(said), "{args:?}: {text}");
     }
+}
+
+#[test]
+fn many_at_once_in_the_engine_that_checkd_runs() {
+    use checker_core::dns::{Class, DnsCheck, Question, RecordType, Timeout};
+    use checker_probe::{Prober, Settings, Target, clock};
+    let zones = zones();
+    let check = |zone: &str| {
+        let name = format!("{zone}.test").parse().unwrap();
+        let mut check = DnsCheck::new(Question::new(name, RecordType::A, Class::IN).unwrap());
+        check.timeout = Timeout::new(std::time::Duration::from_secs(20)).unwrap();
+        check.validate([zones.anchor.parse().unwrap()].into());
+        Arc::new(check)
+    };
+    let wanted =
+        [("ed", "up"), ("tampered", "dns_bogus"), ("p256", "up"), ("expired", "dns_signature_expired")];
+    let checks = wanted.map(|(zone, _)| check(zone));
+    let target = Target::new(([127, 0, 0, 1], zones.server.port).into(), None).unwrap();
+    // Few sockets, so that most have to wait for others, and no replies kept.
+    let mut prober = Prober::new(Settings { max_sockets: 16, ..Settings::default() }).unwrap();
+    for token in 0..200 {
+        prober.start(token, &checks[token as usize % wanted.len()], target);
+    }
+    let mut left = 200;
+    while left > 0 {
+        while let Some(finished) = prober.next_finished() {
+            left -= 1;
+            let (zone, code) = wanted[finished.token as usize % wanted.len()];
+            let outcome = finished.outcome;
+            assert_eq!(outcome.cause.map_or("up", |cause| cause.code()), code, "{zone}: {outcome:?}");
+            assert!(outcome.reply.is_none() && outcome.latency.is_some(), "{zone}: {outcome:?}");
+        }
+        prober.poll(clock::now() + std::time::Duration::from_secs(1)).unwrap();
+    }
+    let stats = prober.stats();
+    assert_eq!((stats.in_flight, stats.waiting), (0, 0), "nothing is left over");
 }
