@@ -1,5 +1,5 @@
 #!/bin/bash
-# What lvsd's reconciler costs on a real kernel, beside ipvsadm: prints a Markdown table. Runs in the test kernel (tests/testkernel.sh),
+# What lvsd's reconciler costs on a real kernel, beside ipvsadm and, where it is installed, keepalived: prints a Markdown table. Runs in the test kernel (tests/testkernel.sh),
 # in which only the ratios mean something.
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -10,7 +10,8 @@ echo '| --- | --- | --- | --- |'
 # A namespace needs an address, or every destination looks like a broadcast address to the kernel.
 exec tests/testkernel.sh --timeout 300 -- sh -c '
   for table in "1 10" "100 100" "1 10000"; do
-    for way in batch ipvsadm lvsd; do
+    for way in batch ipvsadm keepalived lvsd; do
+      [ "$way" != keepalived ] || command -v keepalived >/dev/null || continue
       unshare --net sh -c "ip link set lo up && exec $0 $table $way" || exit
     done
   done' "$PROGRAM"

@@ -59,6 +59,7 @@ const CASES: &[Case] = cases![
     refusals::without_capability,
     races::foreign_removal_between_reading_and_writing,
     races::reading_while_others_write,
+    races::fifty_thousand_destinations_while_others_write,
     random::tables_are_what_ipvsadm_shows,
     random::from_one_table_to_another,
     refusals::module_unloaded_and_back,

@@ -27,7 +27,7 @@ fn main() -> anyhow::Result<()> {
     );
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [services, servers, way] = arguments.as_slice() else {
-        anyhow::bail!("usage: bench SERVICES SERVERS batch|ipvsadm|lvsd");
+        anyhow::bail!("usage: bench SERVICES SERVERS batch|ipvsadm|keepalived|lvsd");
     };
     let (services, servers): (usize, usize) = (services.parse()?, servers.parse()?);
     let mut out = std::io::stdout().lock();
@@ -57,6 +57,10 @@ fn bench(services: usize, servers: usize, way: &str, row: Row<'_>) -> anyhow::Re
         let lines = text::export(&wanted, text::Style::Saved);
         let (took, ()) = timed(|| restore(&lines))?;
         return Ok(row("fill: `ipvsadm -R`", took, edits.len())?);
+    }
+    if way == "keepalived" {
+        let (took, ()) = timed(|| keepalived(&wanted, &mut ipvs))?;
+        return Ok(row("fill: keepalived, from its start, without checks", took, edits.len())?);
     }
     let (took, requests) = timed(|| pass(&mut reconciler, &mut kernel, &checks))?;
     row("fill: a pass of lvsd, readings included", took, requests)?;
@@ -131,6 +135,55 @@ fn restore(lines: &str) -> anyhow::Result<()> {
     child.stdin.take().context("a pipe")?.write_all(lines.as_bytes())?;
     ensure!(child.wait()?.success(), "ipvsadm -R failed");
     Ok(())
+}
+
+/// Starts keepalived with the same table, and ends it when the table is complete.
+fn keepalived(wanted: &Table, ipvs: &mut Ipvs) -> anyhow::Result<()> {
+    let mut config = String::new();
+    for entry in wanted.values() {
+        let agent_ipvs::ServiceKey::Address { address, port, .. } = entry.service.key() else { continue };
+        config.push_str(&format!(
+            "virtual_server {address} {port} {{\n lb_algo wrr\n lb_kind DR\n protocol UDP\n"
+        ));
+        for to in entry.destinations.values() {
+            config.push_str(&format!(
+                " real_server {} {} {{\n weight {}\n }}\n",
+                to.key.address, to.key.port, to.weight
+            ));
+        }
+        config.push_str("}\n");
+    }
+    let folder = std::env::temp_dir();
+    let path = folder.join(format!("bench-keepalived-{}.conf", std::process::id()));
+    std::fs::write(&path, config)?;
+    let pid = |name: &str| folder.join(format!("bench-{name}-{}.pid", std::process::id()));
+    let mut child = Command::new("keepalived")
+        .args(["--dont-fork", "--check", "--use-file"])
+        .arg(&path)
+        .arg("--pid")
+        .arg(pid("keepalived"))
+        .arg("--checkers_pid")
+        .arg(pid("checkers"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("keepalived (apt-get install keepalived)")?;
+    let all: usize = wanted.values().map(|entry| entry.destinations.len()).sum();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let full = loop {
+        let has: usize = ipvs.table()?.values().map(|entry| entry.destinations.len()).sum();
+        if has == all {
+            break Ok(());
+        }
+        if Instant::now() > deadline || child.try_wait()?.is_some() {
+            break Err(anyhow!("keepalived has made {has} of {all} destinations"));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    // A plain end would remove the table, which nobody waits for.
+    child.kill()?;
+    child.wait()?;
+    full
 }
 
 fn quiet(arguments: &[&str]) -> anyhow::Result<()> {

@@ -3,6 +3,8 @@
 mod flows;
 mod moving_in;
 mod random;
+mod round_trip;
+mod troubles;
 
 use std::process::ExitCode;
 
@@ -14,7 +16,12 @@ use holdfast_tests::name_server::Make;
 const MAKES: [Make; 3] = [Make::Knot, Make::Knot, Make::Knot];
 
 fn main() -> ExitCode {
+    // The troubles last: they take the module away.
     let cases: Vec<Case> =
-        [flows::CASES, random::CASES, moving_in::CASES].into_iter().flatten().copied().collect();
+        [flows::CASES, random::CASES, moving_in::CASES, round_trip::CASES, troubles::CASES]
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect();
     harness::main(&cases, 900, || Bed::build(&MAKES))
 }

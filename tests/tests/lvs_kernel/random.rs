@@ -37,8 +37,8 @@ fn converges(bed: &mut Bed) -> Result<()> {
             steps += 1;
         }
         note(&format!(
-            "{steps} steps, {} requests, {} crashes, {} edits by others, {} failed readings",
-            story.kernel.requests, story.crashes, story.meddled, story.kernel.failed
+            "{steps} steps, {} requests, {} refused, {} crashes, {} edits by others, {} failed readings",
+            story.kernel.requests, story.kernel.refused, story.crashes, story.meddled, story.kernel.failed
         ));
         ensure!(steps > 50 && story.crashes > 5 && story.meddled > 50, "too little was tried");
         Ok(())
@@ -46,17 +46,17 @@ fn converges(bed: &mut Bed) -> Result<()> {
 }
 
 /// Xorshift: the same seed tells the same story.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % limit
     }
 
-    fn one_in(&mut self, chances: u64) -> bool {
+    pub(crate) fn one_in(&mut self, chances: u64) -> bool {
         self.below(chances) == 0
     }
 }
@@ -67,6 +67,10 @@ struct Watched {
     /// Requests until everything fails.
     crash_in: Option<usize>,
     fail_reading: bool,
+    /// Of so many requests one is refused, as with a kernel out of memory; 0: none.
+    refuse_one_in: u64,
+    dice: Dice,
+    refused: usize,
     /// Services that may not become empty, with the destinations of which one must serve.
     usable: BTreeSet<ServiceKey>,
     broken: Option<String>,
@@ -94,6 +98,13 @@ impl Kernel for Watched {
                 *left = left.checked_sub(1).ok_or_else(|| error("crashed"))?;
             }
             self.requests += 1;
+            if self.refuse_one_in > 0 && self.dice.one_in(self.refuse_one_in) {
+                self.refused += 1;
+                refusals.push(Refusal { edit: *edit, why: "refused".to_owned() });
+                // What would have come in its place is not there, so who leaves may be the last one.
+                self.usable.remove(edit.service());
+                continue;
+            }
             let before = serving(&self.inner.read()?.table());
             refusals.extend(self.inner.apply(std::slice::from_ref(edit))?);
             let after = serving(&self.inner.read()?.table());
@@ -174,6 +185,9 @@ impl Story {
             inner: LinuxKernel::default(),
             crash_in: None,
             fail_reading: false,
+            refuse_one_in: 0,
+            dice: Dice(dice.0 | 1),
+            refused: 0,
             usable: BTreeSet::new(),
             broken: None,
             requests: 0,
@@ -209,6 +223,7 @@ impl Story {
         for _ in 0..self.dice.below(3) {
             self.kernel.crash_in = self.dice.one_in(2).then(|| self.dice.below(12) as usize);
             self.kernel.fail_reading = self.dice.one_in(6);
+            self.kernel.refuse_one_in = if self.dice.one_in(4) { 3 } else { 0 };
             if self.pass(self.dice.0.is_multiple_of(2)).is_err() && self.dice.one_in(2) {
                 self.crashes += 1;
                 let ours =
@@ -217,7 +232,7 @@ impl Story {
                 self.reconciler = Reconciler::new(blueprint, ours, BTreeSet::new());
             }
         }
-        (self.kernel.crash_in, self.kernel.fail_reading) = (None, false);
+        (self.kernel.crash_in, self.kernel.fail_reading, self.kernel.refuse_one_in) = (None, false, 0);
         self.pass(false)?;
         let requests = self.kernel.requests;
         self.pass(true)?;

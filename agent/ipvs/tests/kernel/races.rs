@@ -39,6 +39,59 @@ pub fn foreign_removal_between_reading_and_writing() {
     assert!(applied.failures[0].refusal.is_drift());
 }
 
+/// Fifty thousand destinations, read while somebody else changes them every few milliseconds: each reading is complete and was there.
+pub fn fifty_thousand_destinations_while_others_write() {
+    const SERVICES: u8 = 50;
+    const EACH: u16 = 1_000;
+    let mut ipvs = connect();
+    let address = |service: u8, n: u16| ip(&format!("10.{}.{}.{}", 1 + service, n / 200, 1 + n % 200));
+    let mut edits = Vec::new();
+    for number in 0..SERVICES {
+        let key = udp(&format!("10.0.0.{}", number + 1));
+        edits.push(Edit::AddService(service(key)));
+        edits.extend((0..EACH).map(|n| Edit::AddDestination {
+            service: key,
+            destination: direct(&address(number, n).to_string(), 53, 1),
+        }));
+    }
+    apply(&mut ipvs, &edits);
+    let (stop, stopped) = mpsc::channel::<()>();
+    let (changes, seen) = thread::scope(|scope| {
+        let writer = scope.spawn(move || {
+            let mut other = connect();
+            let mut changes = 0_u32;
+            while stopped.recv_timeout(Duration::from_millis(20)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                // Another service each time; what is added is removed with the next turn.
+                let key = |turn: u32| udp(&format!("10.0.0.{}", turn % u32::from(SERVICES) + 1));
+                let passing = DestinationKey::new(ip("10.200.0.1"), 53);
+                if changes > 0 {
+                    apply(
+                        &mut other,
+                        &[Edit::RemoveDestination { service: key(changes - 1), destination: passing }],
+                    );
+                }
+                let add =
+                    Edit::AddDestination { service: key(changes), destination: direct("10.200.0.1", 53, 1) };
+                apply(&mut other, &[add]);
+                changes += 1;
+            }
+            changes
+        });
+        let mut seen = 0;
+        for _ in 0..4 {
+            let table = ipvs.table().expect("a settled reading");
+            let counts: Vec<usize> = table.values().map(|entry| entry.destinations.len()).collect();
+            assert_eq!(counts.len(), usize::from(SERVICES));
+            assert!(counts.iter().all(|count| (1_000..=1_001).contains(count)), "{counts:?}");
+            seen += counts.iter().filter(|count| **count > 1_000).count();
+        }
+        drop(stop);
+        (writer.join().expect("the writer"), seen)
+    });
+    assert!(changes > 4, "only {changes} changes");
+    println!("     {changes} changes meanwhile, {seen} seen in passing");
+}
+
 /// While one thread reads, another adds and removes: whatever is read was there, and what stays is never missing from it.
 /// The kernel's own dump misses and repeats entries here. Each reading meets four changes, of which each can spoil one
 /// round, so all readings succeed.

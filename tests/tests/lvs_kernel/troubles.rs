@@ -1,0 +1,135 @@
+//! Trouble with the kernel: what the state and an operator see of it, and that it ends by itself.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, ensure};
+use holdfast_tests::bed::{Bed, SOON, Timing};
+use holdfast_tests::harness::Case;
+use holdfast_tests::holdfast::{Daemon, Status};
+use holdfast_tests::network::VIP;
+use holdfast_tests::patience::wait_for;
+
+pub(crate) const CASES: &[Case] = &[
+    Case { name: "without_the_capability_the_state_says_so", run: denied },
+    Case { name: "stop_asks_removes_ours_and_start_brings_them_back", run: stopped },
+    // Last: the module takes everybody's table with it.
+    Case { name: "a_kernel_without_ipvs_is_told_and_its_return_is_seen", run: unloaded },
+];
+
+/// Where the kernel is told how to load modules.
+const LOADER: &str = "/proc/sys/kernel/modprobe";
+
+fn kernel<'s>(status: &'s Status, field: &str) -> &'s str {
+    status.0["kernel"][field].as_str().unwrap_or_default()
+}
+
+fn denied(bed: &mut Bed) -> Result<()> {
+    let text = bed.config(&Timing::QUICK, "", "");
+    bed.holdfast.write_config(&text)?;
+    bed.holdfast.start_all(&bed.network.director, &[Daemon::Agentd, Daemon::Checkd])?;
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--bounding-set=-net_admin", "--inh-caps=-net_admin", "--"])
+        .arg(holdfast_tests::holdfast::program("lvsd")?)
+        .arg("--config")
+        .arg(bed.holdfast.config())
+        .arg("--socket")
+        .arg(bed.holdfast.socket())
+        .arg("--state")
+        .arg(bed.holdfast.state())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut lvsd = bed.network.director.spawn(&mut command)?;
+    let told = bed.holdfast.status_when("the state says what lvsd may not", SOON, |status| {
+        kernel(status, "status") == "unusable"
+            && kernel(status, "cause") == "ipvs_denied"
+            && kernel(status, "remedy").contains("CAP_NET_ADMIN")
+    });
+    lvsd.kill().and_then(|()| lvsd.wait()).context("ending lvsd")?;
+    let status = told?;
+    ensure!(status.0["status"] == "critical", "{}", status.short());
+    // With the capability all is well, without anything else being done.
+    bed.holdfast.start_all(&bed.network.director, &Daemon::ALL)?;
+    bed.settled()
+}
+
+/// `holdfast lvs`, where systemd does not run lvsd.
+fn stopped(bed: &mut Bed) -> Result<()> {
+    bed.ipvsadm(&["-A", "-t", "203.0.113.9:80", "-s", "rr"])?;
+    bed.start_holdfast(&Timing::QUICK)?;
+    let (config, state) =
+        (bed.holdfast.config().display().to_string(), bed.holdfast.state().display().to_string());
+    let order = |bed: &Bed, words: &[&str]| {
+        let mut arguments = vec!["lvs", "--config", config.as_str(), "--state", state.as_str()];
+        arguments.extend_from_slice(words);
+        bed.network.director.run(|| bed.holdfast.order(&arguments))?
+    };
+    let table = bed.saved_table()?;
+    // Nobody to ask here, so nothing is done; and not while lvsd would put everything back.
+    let refused = order(bed, &["stop"])?;
+    ensure!(refused.status.code() == Some(2), "{refused:?}");
+    ensure!(String::from_utf8_lossy(&refused.stdout).contains(&format!("-D -u {VIP}:53")), "{refused:?}");
+    let running = order(bed, &["stop", "--yes"])?;
+    ensure!(running.status.code() == Some(1), "{running:?}");
+    ensure!(String::from_utf8_lossy(&running.stderr).contains("would put them back"), "{running:?}");
+    ensure!(bed.saved_table()? == table, "it changed the table");
+    bed.holdfast.stop(Daemon::Lvsd)?;
+    wait_for("the agent knows that lvsd is gone", SOON, || {
+        let status = bed.holdfast.status()?;
+        Ok((!status.all_connected()).then_some(()))
+    })?;
+    let drained = order(bed, &["stop", "--yes", "--drain"])?;
+    ensure!(drained.status.code() == Some(0), "{drained:?}");
+    let real = bed.address(0)?;
+    ensure!(bed.table()?.weights(VIP.into(), real) == [0, 0], "{}", bed.table()?);
+    let gone = order(bed, &["stop", "--yes"])?;
+    ensure!(gone.status.code() == Some(0), "{gone:?}");
+    let left = bed.saved_table()?;
+    ensure!(left.trim_end() == "-A -t 203.0.113.9:80 -s rr", "left is {left}");
+    let back = order(bed, &["start"])?;
+    ensure!(back.status.code() == Some(0), "{back:?}");
+    ensure!(bed.saved_table()? == table, "{} is not {table}", bed.saved_table()?);
+    bed.ipvsadm(&["-D", "-t", "203.0.113.9:80"])
+}
+
+fn unloaded(bed: &mut Bed) -> Result<()> {
+    bed.start_holdfast(&Timing::QUICK)?;
+    bed.holdfast.stop(Daemon::Lvsd)?;
+    bed.ipvsadm(&["-C"])?;
+    let loader = fs::read_to_string(LOADER)?;
+    fs::write(LOADER, "/bin/false")?;
+    let told = (|| {
+        wait_for("ip_vs is unloaded", SOON, || unload().map(|gone| gone.then_some(())))?;
+        bed.holdfast.start_all(&bed.network.director, &[Daemon::Lvsd])?;
+        let status = bed.holdfast.status_when("the state says that there is no IPVS", SOON, |status| {
+            kernel(status, "status") == "missing" && kernel(status, "remedy").contains("modprobe ip_vs")
+        })?;
+        ensure!(status.0["status"] == "critical", "{}", status.short());
+        let text = bed.holdfast.order(&["status"])?;
+        let text = String::from_utf8_lossy(&text.stdout).replace('\n', " ");
+        ensure!(text.contains("no IPVS"), "{text}");
+        bed.holdfast.all_alive()
+    })();
+    fs::write(LOADER, loader)?;
+    told?;
+    // What the state says is to be done; the rest comes about by itself, and is an event.
+    let loaded = Command::new("modprobe").arg("ip_vs").output().context("modprobe")?;
+    ensure!(loaded.status.success(), "{loaded:?}");
+    bed.settled()?;
+    bed.holdfast.status_when("its return is an event", SOON, |status| {
+        status.events_after(0).iter().any(|event| event.contains("can be used again"))
+    })?;
+    Ok(())
+}
+
+/// Takes out `ip_vs` with all that uses it, as far as that goes now.
+fn unload() -> Result<bool> {
+    let modules = fs::read_to_string("/proc/modules")?;
+    let names: Vec<&str> = modules.lines().filter_map(|line| line.split(' ').next()).collect();
+    for name in names.iter().filter(|name| name.starts_with("ip_vs_")).chain(std::iter::once(&"ip_vs")) {
+        let _ = Command::new("rmmod").arg(name).stderr(Stdio::null()).status();
+    }
+    Ok(!fs::read_to_string("/proc/modules")?.lines().any(|line| line.starts_with("ip_vs ")))
+}
