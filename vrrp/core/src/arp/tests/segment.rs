@@ -252,8 +252,9 @@ fn world(seed: u64) {
 #[test]
 #[allow(clippy::disallowed_methods, reason = "how many worlds is the caller's to say")]
 fn addresses_are_right_after_every_trouble() {
-    let seeds = std::env::var("ARP_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(300);
-    for seed in 0..seeds {
+    let number = |name| std::env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
+    let (first, seeds) = (number("ARP_FIRST").unwrap_or(0), number("ARP_SEEDS").unwrap_or(300));
+    for seed in first..first + seeds {
         world(seed);
     }
 }
