@@ -24,8 +24,9 @@ pub(crate) struct Interface {
 pub(crate) struct Links(BTreeMap<u32, Interface>);
 
 impl Links {
-    /// Takes note of a notice. Says which interface it is about.
-    pub(crate) fn apply(&mut self, notice: Notice) -> u32 {
+    /// Takes note of a notice. Says whether it changes anything for a virtual router: an address that was given its lifetime
+    /// anew does not.
+    pub(crate) fn apply(&mut self, notice: Notice) -> bool {
         match notice {
             Notice::Link(link) => {
                 let index = link.index;
@@ -35,26 +36,29 @@ impl Links {
                         drop(self.0.insert(index, Interface { link, addresses: Vec::new(), forwards: false }))
                     }
                 }
-                index
+                true
             }
-            Notice::LinkGone { index } => {
-                self.0.remove(&index);
-                index
-            }
+            Notice::LinkGone { index } => self.0.remove(&index).is_some(),
             Notice::Address(address) => {
-                if let Some(interface) = self.0.get_mut(&address.interface) {
-                    match interface.addresses.iter_mut().find(|known| is_same(known, &address)) {
-                        Some(known) => *known = address,
-                        None => interface.addresses.push(address),
+                let Some(interface) = self.0.get_mut(&address.interface) else { return false };
+                match interface.addresses.iter_mut().find(|known| is_same(known, &address)) {
+                    Some(known) => {
+                        let Address { left, stamp, .. } = address;
+                        let changed = Address { left, stamp, ..*known } != address;
+                        *known = address;
+                        changed
+                    }
+                    None => {
+                        interface.addresses.push(address);
+                        true
                     }
                 }
-                address.interface
             }
             Notice::AddressGone(address) => {
-                if let Some(interface) = self.0.get_mut(&address.interface) {
-                    interface.addresses.retain(|known| !is_same(known, &address));
-                }
-                address.interface
+                let Some(interface) = self.0.get_mut(&address.interface) else { return false };
+                let before = interface.addresses.len();
+                interface.addresses.retain(|known| !is_same(known, &address));
+                interface.addresses.len() != before
             }
         }
     }

@@ -9,6 +9,21 @@ use std::time::Duration;
 use bed::{VIP, longest_gap, pair, unanswered};
 
 #[test]
+fn it_runs_in_real_time_with_locked_memory() {
+    let mut bed = bed::Bed::build(1);
+    bed.hosts[0].start(&bed::config(150, ""));
+    bed.wait_holders(VIP, &[0]);
+    let read = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", bed.hosts[0].pid())).unwrap();
+    // Field 41 of `stat` is the policy; the name in brackets has no blank. 2 is SCHED_RR, and the flag is not in it.
+    let stat = read("stat");
+    let fields: Vec<&str> = stat.split(' ').collect();
+    assert_eq!((fields[40], fields[39]), ("2", "50"), "{stat}");
+    let locked = read("status").lines().find(|line| line.starts_with("VmLck:")).unwrap().to_owned();
+    assert!(!locked.contains(" 0 kB"), "{locked}");
+    assert!(!bed.logs().contains("grants it"), "{}", bed.logs());
+}
+
+#[test]
 fn the_backup_takes_over_and_gives_back() {
     let mut bed = pair("advert_interval = \"100ms\"");
     let asker = bed.ask(VIP, Duration::from_millis(5));

@@ -53,10 +53,15 @@ fn log(tale: &Tale) {
         Tale::Note { router: None, note: note @ Note::StrayRemoved { .. } } => tracing::info!("{note}"),
         Tale::Note { router: None, note } => tracing::warn!("{note}"),
         Tale::Trouble(text) => tracing::warn!("{text}"),
+        Tale::Alive { figures } => tracing::debug!(
+            "adverts: {} sent, {} heard; the latest timer was {} µs late",
+            figures.sent,
+            figures.heard,
+            figures.lateness.as_micros()
+        ),
         Tale::Granted(grants) => grants.refusals.iter().for_each(|refusal| tracing::warn!("{refusal}")),
         Tale::Snapshot(_)
         | Tale::ReloadWanted
-        | Tale::Alive { .. }
         | Tale::FactsChanged
         | Tale::Fact { .. }
         | Tale::Link { .. }

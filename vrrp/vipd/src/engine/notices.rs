@@ -31,7 +31,7 @@ impl Engine {
 
     /// Takes all notices there are, then tells the cores what they mean.
     pub(super) fn hear(&mut self, now: Time) -> Result<(), EngineError> {
-        let mut structure = false;
+        let (mut structure, mut changed) = (false, false);
         // The kernel removes an address with a lifetime that fails detection.
         let mut clash = None;
         for _ in 0..AT_ONCE {
@@ -43,7 +43,7 @@ impl Engine {
                 {
                     clash = Some(gone.address);
                 }
-                links.apply(notice);
+                changed |= links.apply(notice);
             })?;
             match heard {
                 Heard::Notices => {}
@@ -51,7 +51,7 @@ impl Engine {
                 Heard::Overrun => {
                     self.tell(Tale::Note { router: None, note: Note::NoticesLost });
                     self.survey()?;
-                    structure = true;
+                    (structure, changed) = (true, true);
                 }
             }
         }
@@ -62,7 +62,9 @@ impl Engine {
         if let Some(address) = clash.filter(|address| self.is_virtual(*address)) {
             self.tell(Tale::Note { router: None, note: Note::AddressInUse { address } });
         }
-        self.compare(now);
+        if changed {
+            self.compare(now);
+        }
         if structure {
             self.tell_links();
         }

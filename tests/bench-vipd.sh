@@ -1,0 +1,116 @@
+#!/bin/bash
+# CPU, memory and lateness of vipd with many virtual routers on one interface, beside keepalived where that is installed:
+# 255 routers at 1 s and 50 at 100 ms, one active and one backup in network namespaces. SECONDS_EACH says how long each is
+# watched. Needs root; builds target/release/vipd unless VIPD names another one.
+set -eu
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+SECONDS_EACH=${SECONDS_EACH:-30}
+[ -n "${VIPD:-}" ] || cargo build --release --locked -q -p vipd
+VIPD=${VIPD:-$PWD/target/release/vipd}
+WORK=$(mktemp -d)
+A=bv$$a B=bv$$b
+PIDS=()
+end() {
+  for pid in "${PIDS[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
+  ip netns delete $A 2>/dev/null || true
+  ip netns delete $B 2>/dev/null || true
+  rm -rf "$WORK"
+}
+trap end EXIT
+
+# network: two hosts, one cable.
+network() {
+  ip netns add $A
+  ip netns add $B
+  ip link add name eth0 netns $A type veth peer name eth0 netns $B
+  local last=1 host
+  for host in $A $B; do
+    ip -n $host link set lo up
+    ip -n $host link set eth0 up
+    ip -n $host address add 10.77.0.$last/16 dev eth0
+    last=2
+  done
+}
+
+# holdfast COUNT INTERVAL PRIORITY
+holdfast() {
+  for ((i = 1; i <= $1; i++)); do
+    printf '[[virtual_router]]\nname = "r%d"\ninterface = "eth0"\nvrid = %d\npriority = %d\nadvert_interval = "%s"\naddresses = ["10.77.9.%d"]\n' \
+      $i $i "$3" "$2" $i
+  done
+}
+
+# keepalived_conf COUNT INTERVAL PRIORITY
+keepalived_conf() {
+  printf 'global_defs {\n vrrp_version 3\n}\n'
+  for ((i = 1; i <= $1; i++)); do
+    printf 'vrrp_instance r%d {\n interface eth0\n virtual_router_id %d\n priority %d\n advert_int %s\n virtual_ipaddress {\n 10.77.9.%d\n }\n}\n' \
+      $i $i "$3" "$2" $i
+  done
+}
+
+# watch NAME PID: CPU in percent of one processor, resident memory.
+watch() {
+  local before after rss
+  before=$(awk '{print $14 + $15}' "/proc/$2/stat")
+  sleep "$SECONDS_EACH"
+  after=$(awk '{print $14 + $15}' "/proc/$2/stat")
+  rss=$(awk '/^VmRSS/ {print $2}' "/proc/$2/status")
+  awk -v name="$1" -v ticks=$((after - before)) -v hz="$(getconf CLK_TCK)" -v span="$SECONDS_EACH" -v rss="$rss" \
+    'BEGIN { printf "  %-22s %5.2f %% CPU  %6.1f MiB\n", name, 100 * ticks / hz / span, rss / 1024 }'
+}
+
+# held COUNT: waits until the active host has all addresses.
+held() {
+  local tries=0
+  until [ "$(ip -n $A -o address show dev eth0 | grep -c ' 10\.77\.9\.')" = "$1" ]; do
+    sleep 0.2
+    tries=$((tries + 1))
+    [ $tries -lt ${TRIES:-300} ] || { echo "the addresses did not come" >&2; tail -n 3 "$WORK"/*.log >&2; exit 1; }
+  done
+}
+
+stop() {
+  for pid in "${PIDS[@]}"; do kill "$pid" 2>/dev/null || true; done
+  wait 2>/dev/null || true
+  PIDS=()
+  ip netns delete $A
+  ip netns delete $B
+}
+
+run() { # COUNT INTERVAL SECONDS
+  echo "$1 virtual routers at $2:"
+  network
+  for side in $A:150 $B:100; do
+    host=${side%:*}
+    holdfast "$1" "$2" "${side#*:}" >"$WORK/$host.toml"
+    ip netns exec $host "$VIPD" --config "$WORK/$host.toml" --socket "$WORK/no.sock" --state "$WORK/no.json" \
+      --log-level debug 2>"$WORK/$host.log" &
+    PIDS+=($!)
+  done
+  held "$1"
+  watch "vipd, active" "${PIDS[0]}"
+  watch "vipd, backup" "${PIDS[1]}"
+  grep -h 'the latest timer' "$WORK/$A.log" | sed -E 's/.*latest timer was ([0-9]+).*/\1/' | sort -n |
+    awk '{ v[NR] = $1 } END { if (NR) printf "  lateness in spans of 10 s: median %d µs, most %d µs\n", v[int((NR + 1) / 2)], v[NR] }'
+  stop
+  if command -v keepalived >/dev/null; then
+    network
+    for side in $A:150 $B:100; do
+      host=${side%:*}
+      keepalived_conf "$1" "$3" "${side#*:}" >"$WORK/$host.conf"
+      ip netns exec $host keepalived --vrrp --dont-fork --log-console --use-file "$WORK/$host.conf" \
+        --pid "$WORK/$host.pid" --vrrp_pid "$WORK/$host.vrrp" >"$WORK/$host.keepalived.log" 2>&1 &
+      PIDS+=($!)
+    done
+    held "$1"
+    watch "keepalived, active" "$(cat "$WORK/$A.vrrp")"
+    watch "keepalived, backup" "$(cat "$WORK/$B.vrrp")"
+    stop
+  else
+    echo "  keepalived is not installed: nothing beside it"
+  fi
+}
+
+run 255 1s 1
+run 50 100ms 0.1
