@@ -5,13 +5,14 @@
 #   tests/bench-failover.sh [times|false|many ...]     default: all three
 #
 #   times   death (SIGKILL) and graceful stop (SIGTERM) of the active one, RUNS each (30), at INTERVALS (1 0.1 0.01 seconds)
-#   false   takeovers that should not be: 10 ms adverts, eight busy loops, SPAN seconds (40)
+#   false   takeovers that should not be: 10 ms adverts, LOOPS busy loops (8), SPAN seconds (40)
 #   many    255 routers at 1 s and 50 at 100 ms: CPU time and memory of both sides, SPAN seconds
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 RUNS=${RUNS:-30}
 INTERVALS=${INTERVALS:-1 0.1 0.01}
 SPAN=${SPAN:-40}
+LOOPS=${LOOPS:-8}
 TOOLS=${TOOLS:-vipd keepalived}
 VIPD=${VIPD:-${CARGO_TARGET_DIR:-$PWD/target}/release/vipd}
 [ -x "$VIPD" ] || { echo "vipd is not built: make build" >&2; exit 1; }
@@ -150,7 +151,7 @@ times() {
 
 false_takeovers() {
   local tool loops=() n
-  for ((n = 0; n < 8; n++)); do
+  for ((n = 0; n < LOOPS; n++)); do
     (while :; do :; done) & loops+=($!)
   done
   PIDS+=("${loops[@]}")
@@ -168,7 +169,7 @@ false_takeovers() {
     before=$(grep -cE 'backup -> active|Entering MASTER STATE' "$WORK/b/log" || true)
     sleep "$SPAN"
     after=$(grep -cE 'backup -> active|Entering MASTER STATE' "$WORK/b/log" || true)
-    echo "$tool: $((after - before)) false takeovers in $SPAN s at 10 ms with eight busy loops"
+    echo "$tool: $((after - before)) false takeovers in $SPAN s at 10 ms with $LOOPS busy loops"
     finish "${tool% rt}" b TERM
     finish "${tool% rt}" a TERM
     RT=

@@ -27,14 +27,23 @@ pub(crate) fn is_ours(name: &str, mac: Option<[u8; 6]>) -> bool {
 
 /// Settings of the virtual interface, before it is set up.
 ///
-/// It answers only for addresses of its own; what comes in by it may be routed back another way (`rp_filter` 2 overrules
-/// a stricter `all`, which is a maximum); and for IPv4 it has no IPv6 at all.
+/// It answers only for addresses of its own; what comes in by it may be routed back another way; and for IPv4 it has no IPv6
+/// at all. `rp_filter` must be 0, for `all` too, since the larger one holds: as Backup the interface has no address, and with
+/// any filter the kernel drops everything that comes in there (`fib_validate_source`), adverts as well.
 pub(crate) fn prepare(name: &str, family: Family) -> io::Result<()> {
     match family {
         Family::Ipv4 => {
             write("ipv4", name, "arp_ignore", "1")?;
             write("ipv4", name, "accept_local", "1")?;
-            write("ipv4", name, "rp_filter", "2")?;
+            write("ipv4", name, "rp_filter", "0")?;
+            let all = fs::read_to_string(path("ipv4", "all", "rp_filter"))?;
+            if all.trim() != "0" {
+                return Err(io::Error::other(format!(
+                    "net.ipv4.conf.all.rp_filter is {}, by which no advert would be heard on it: set it to 0, and the \
+                     filter on each interface that needs it",
+                    all.trim()
+                )));
+            }
             match write("ipv6", name, "disable_ipv6", "1") {
                 // A kernel without IPv6.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -194,7 +194,6 @@ fn keepalived_with_a_virtual_mac() {
 }
 
 #[test]
-#[ignore = "as Backup on its macvlan vipd does not hear keepalived's adverts yet"]
 fn keepalived_while_we_have_a_virtual_mac() {
     let case = Case {
         addresses: V4,
