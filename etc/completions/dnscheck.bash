@@ -23,7 +23,7 @@ _dnscheck() {
 
     case "${cmd}" in
         dnscheck)
-            opts="-p -w -c -t -v -h -V --server --servers-file --need-servers --port --source --interface --mark --dscp --qname --qtype --qclass --ask --advise --need --rd --no-rd --cd --ad --mixed-case --edns --bufsize --edns-version --do --nsid --cookie --subnet --padding --expire --expect-rcode --forbid-rcode --expect-answer --match --within --fit --answer-count --ttl --allow-empty --expect-empty --expect-authority --authority-count --expect-additional --additional-count --flags --forbid-flags --expect-nsid --warn --crit --serial --primary --max-lag --grace --expect-expire --rrsig --rrsig-warn --trust-anchor --trust-anchor-file --timeout --tries --try-timeout --tcp --udp-and-tcp --count --interval --format --verbose --weight --help --version"
+            opts="-p -w -c -t -v -h -V --server --servers-file --need-servers --port --source --interface --mark --dscp --qname --qtype --qclass --ask --advise --need --rd --no-rd --cd --ad --mixed-case --edns --bufsize --edns-version --do --nsid --cookie --subnet --padding --expire --expect-rcode --forbid-rcode --expect-answer --match --within --fit --answer-count --ttl --allow-empty --expect-empty --expect-authority --authority-count --expect-additional --additional-count --flags --forbid-flags --expect-nsid --warn --crit --serial --primary --max-lag --grace --expect-expire --rrsig --rrsig-warn --trust-anchor --trust-anchor-file --tls-name --ca --pin --insecure --cert-warn --client-cert --client-key --doh-path --doh-method --http-version --timeout --tries --try-timeout --transport --tcp --udp-and-tcp --count --interval --format --verbose --weight --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -217,6 +217,42 @@ _dnscheck() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pin)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert-warn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --doh-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --doh-method)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --http-version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -230,6 +266,10 @@ _dnscheck() {
                     return 0
                     ;;
                 --try-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --transport)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,7 +1,7 @@
 complete -c dnscheck -l server -d 'Address (fe80::1%eth0, 10.0.0.1#5353); repeatable' -r
 complete -c dnscheck -l servers-file -d 'One address per line, # comments; - for stdin' -r -F
 complete -c dnscheck -l need-servers -d 'Servers that must pass: all, any, 2, …' -r
-complete -c dnscheck -s p -l port -d 'Port of the servers [default: 53]' -r
+complete -c dnscheck -s p -l port -d 'Port [default: 53; dot, doq 853; doh 443]' -r
 complete -c dnscheck -l source -d 'Address of this machine to ask from' -r
 complete -c dnscheck -l interface -d 'Interface or VRF to ask by' -r
 complete -c dnscheck -l mark -d 'Mark of the packets (SO_MARK), 7 or 0x7' -r
@@ -42,9 +42,19 @@ complete -c dnscheck -l rrsig -d 'Signed, and good for this long still' -r
 complete -c dnscheck -l rrsig-warn -d 'Degraded when good for less than this' -r
 complete -c dnscheck -l trust-anchor -d '"ZONE DS …" or "ZONE DNSKEY …" to validate by' -r
 complete -c dnscheck -l trust-anchor-file -d 'File of such records, as /usr/share/dns/root.key' -r -F
+complete -c dnscheck -l tls-name -d 'Name of the certificate [default: the address]' -r
+complete -c dnscheck -l ca -d 'PEM file of who is trusted [default: system\'s]' -r -F
+complete -c dnscheck -l pin -d 'SHA-256 of a key, base64; enough without --ca' -r
+complete -c dnscheck -l cert-warn -d 'Degraded when a certificate ends sooner: 14d' -r
+complete -c dnscheck -l client-cert -d 'PEM file of the certificate to show' -r -F
+complete -c dnscheck -l client-key -d 'PEM file of its private key' -r -F
+complete -c dnscheck -l doh-path -d 'Path for doh [default: /dns-query]' -r
+complete -c dnscheck -l doh-method -d 'POST or GET, for doh [default: POST]' -r
+complete -c dnscheck -l http-version -d 'HTTP 1.1 or 2, for doh [default: either]' -r
 complete -c dnscheck -s t -l timeout -d 'Limit of all tries: 500ms, 2s [default: 1s]' -r
 complete -c dnscheck -l tries -d 'Queries within that time [default: 2]' -r
 complete -c dnscheck -l try-timeout -d 'Time from try to try [default: equal parts]' -r
+complete -c dnscheck -l transport -d 'udp, tcp, udp+tcp, dot, doh, doq [default: udp]' -r
 complete -c dnscheck -l count -d 'Probe so many times [default: 1]' -r
 complete -c dnscheck -l interval -d 'From probe to probe [default: 1s]' -r
 complete -c dnscheck -l format -d 'text, json, plugin or prometheus [default: text]' -r
@@ -61,6 +71,7 @@ complete -c dnscheck -l cookie -d 'Send a cookie'
 complete -c dnscheck -l expire -d 'Ask a secondary when its zone expires'
 complete -c dnscheck -l allow-empty -d 'Pass NOERROR without an answer, too'
 complete -c dnscheck -l expect-empty -d 'Pass only NOERROR without an answer'
+complete -c dnscheck -l insecure -d 'Verify nothing of the certificate'
 complete -c dnscheck -l tcp -d 'Ask over TCP, not only after truncation'
 complete -c dnscheck -l udp-and-tcp -d 'Ask over UDP, then TCP; both must pass'
 complete -c dnscheck -s v -l verbose -d 'Show the replies, too'

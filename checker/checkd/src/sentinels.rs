@@ -44,6 +44,7 @@ impl Sentinels {
     pub(crate) fn new(addresses: &[SocketAddr], now: Time) -> Self {
         let timeout = Timeout::new(PATIENCE).unwrap_or_default();
         let check = TalkCheck {
+            tls: None,
             transport: Transport::Tcp,
             send: Vec::new(),
             expect: None,

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use checker_core::dns::{DnsCheck, Transport};
+use checker_core::dns::DnsCheck;
 use checker_core::{ExecCheck, TalkCheck};
 use checker_probe::Target;
 
@@ -40,10 +40,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dns(check) => {
-                let over = match check.transport {
-                    Transport::Udp => "udp",
-                    Transport::Tcp => "tcp",
-                };
+                let over = check.transport.as_str();
                 write!(f, "asks for {} over {over}, expects {}", check.question, check.expect.rcodes)
             }
             Self::Talk(check) => check.fmt(f),

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::dns::{Outcome, Transport};
+use crate::dns::Outcome;
 use crate::verdict::{Cause, Verdict};
 
 /// The most characters of a reply that are quoted.
@@ -53,10 +53,7 @@ impl Finding {
 
 impl From<Outcome> for Finding {
     fn from(outcome: Outcome) -> Self {
-        let over = match outcome.transport {
-            Transport::Udp => "udp",
-            Transport::Tcp => "tcp",
-        };
+        let over = outcome.transport.as_str();
         let reply = outcome.reply.as_deref().map_or_else(String::new, |octets| message(octets, over));
         let Outcome { verdict, cause, detail, latency, .. } = outcome;
         Self { verdict, cause, detail, latency, reply, weight: None }

@@ -18,6 +18,7 @@ pub mod schedule;
 pub mod talk;
 pub mod thresholds;
 pub mod time;
+pub mod tls;
 pub mod verdict;
 
 pub use combine::combined;

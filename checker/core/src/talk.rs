@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::dns::{Timeout, Transport};
 use crate::finding::{Finding, quoted};
 use crate::time::Time;
+use crate::tls::Tls;
 use crate::verdict::Cause;
 
 /// Octets of a stream that are held while the expected text is looked for.
@@ -20,8 +21,10 @@ const LATE_MAX: Duration = Duration::from_millis(250);
 /// A check by talking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TalkCheck {
-    /// Over what.
+    /// Over what: UDP or TCP.
     pub transport: Transport,
+    /// Over TCP: whether the connection is secured, and how.
+    pub tls: Option<Box<Tls>>,
     /// What is sent once the connection stands; nothing when empty. Over UDP something must be sent.
     pub send: Vec<u8>,
     /// What must be in what comes back. `None`: over TCP the connection is enough, over UDP any datagram.
@@ -35,8 +38,9 @@ pub struct TalkCheck {
 impl fmt::Display for TalkCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let over = match self.transport {
-            Transport::Tcp => "connects over tcp",
             Transport::Udp => "talks over udp",
+            _ if self.tls.is_some() => "connects over tls",
+            _ => "connects over tcp",
         };
         f.write_str(over)?;
         if !self.send.is_empty() {
@@ -199,8 +203,8 @@ impl Talk {
 
 fn mismatch(check: &TalkCheck) -> Cause {
     match check.transport {
-        Transport::Tcp => Cause::TcpMismatch,
         Transport::Udp => Cause::UdpMismatch,
+        _ => Cause::TcpMismatch,
     }
 }
 
@@ -234,6 +238,7 @@ mod tests {
     fn check(transport: Transport, send: &str, expect: Option<&str>) -> TalkCheck {
         TalkCheck {
             transport,
+            tls: None,
             send: send.into(),
             expect: expect.map(Into::into),
             silence_passes: false,

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use checker_core::dns::{
-    Bounds, Class, DnsCheck, Fit, Flags, Need, Pattern, Prefix, Rcode, RecordType, Timeout, Tries,
-    TrustAnchor, seconds,
+    Bounds, Class, DohMethod, DohPath, Fit, Flags, HttpVersion, Need, Pattern, Prefix, Rcode, RecordType,
+    Timeout, Transport, Tries, TrustAnchor, seconds,
 };
+use checker_core::tls::{Pin, ServerName};
 use checker_probe::Interface;
 use clap::{Args as Group, Parser};
 
@@ -38,6 +39,8 @@ pub(crate) struct Args {
     pub(crate) expect: ExpectArgs,
     #[command(flatten, next_help_heading = "Zone and signatures")]
     pub(crate) zone: ZoneArgs,
+    #[command(flatten, next_help_heading = "TLS, HTTPS and QUIC")]
+    pub(crate) secure: SecureArgs,
     #[command(flatten, next_help_heading = "Course")]
     pub(crate) course: CourseArgs,
     #[command(flatten, next_help_heading = "Output")]
@@ -55,7 +58,7 @@ pub(crate) struct ServerArgs {
     /// Servers that must pass: all, any, 2, …
     #[arg(long, value_name = "NEED")]
     pub(crate) need_servers: Option<Need>,
-    /// Port of the servers [default: 53]
+    /// Port [default: 53; dot, doq 853; doh 443]
     #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: Option<u16>,
     /// Address of this machine to ask from
@@ -72,9 +75,84 @@ pub(crate) struct ServerArgs {
     pub(crate) dscp: Option<u8>,
 }
 
-impl ServerArgs {
-    pub(crate) fn port(&self) -> u16 {
-        self.port.unwrap_or(DnsCheck::PORT)
+/// How the query travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Travel {
+    pub(crate) transport: Transport,
+    /// Whether TCP must pass, too.
+    pub(crate) tcp_too: bool,
+}
+
+fn travel(text: &str) -> Result<Travel, String> {
+    if text == "udp+tcp" {
+        return Ok(Travel { transport: Transport::Udp, tcp_too: true });
+    }
+    let found = Transport::ALL.into_iter().find(|transport| transport.as_str() == text);
+    found
+        .map(|transport| Travel { transport, tcp_too: false })
+        .ok_or_else(|| "write udp, tcp, udp+tcp, dot, doh or doq".to_owned())
+}
+
+impl CourseArgs {
+    /// How the query travels.
+    pub(crate) fn travel(&self) -> Travel {
+        self.transport.unwrap_or(Travel {
+            transport: if self.tcp { Transport::Tcp } else { Transport::Udp },
+            tcp_too: self.udp_and_tcp,
+        })
+    }
+}
+
+/// What is asked of a secured connection.
+#[derive(Debug, Group)]
+pub(crate) struct SecureArgs {
+    /// Name of the certificate [default: the address]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tls_name: Option<ServerName>,
+    /// PEM file of who is trusted [default: system's]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// SHA-256 of a key, base64; enough without --ca
+    #[arg(long, value_name = "PIN")]
+    pub(crate) pin: Vec<Pin>,
+    /// Verify nothing of the certificate
+    #[arg(long, conflicts_with = "ca")]
+    pub(crate) insecure: bool,
+    /// Degraded when a certificate ends sooner: 14d
+    #[arg(long, value_name = "TIME", value_parser = long_span)]
+    pub(crate) cert_warn: Option<Duration>,
+    /// PEM file of the certificate to show
+    #[arg(long, value_name = "FILE", requires = "client_key")]
+    pub(crate) client_cert: Option<PathBuf>,
+    /// PEM file of its private key
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    pub(crate) client_key: Option<PathBuf>,
+    /// Path for doh [default: /dns-query]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) doh_path: Option<DohPath>,
+    /// POST or GET, for doh [default: POST]
+    #[arg(long, value_name = "METHOD")]
+    pub(crate) doh_method: Option<DohMethod>,
+    /// HTTP 1.1 or 2, for doh [default: either]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) http_version: Option<HttpVersion>,
+}
+
+impl SecureArgs {
+    /// An option that is given, and whether it is for HTTPS alone.
+    pub(crate) fn given(&self) -> Option<(&'static str, bool)> {
+        let all = [
+            ("--doh-path", self.doh_path.is_some(), true),
+            ("--doh-method", self.doh_method.is_some(), true),
+            ("--http-version", self.http_version.is_some(), true),
+            ("--tls-name", self.tls_name.is_some(), false),
+            ("--ca", self.ca.is_some(), false),
+            ("--pin", !self.pin.is_empty(), false),
+            ("--insecure", self.insecure, false),
+            ("--cert-warn", self.cert_warn.is_some(), false),
+            ("--client-cert", self.client_cert.is_some(), false),
+        ];
+        all.into_iter().find(|(_, given, _)| *given).map(|(option, _, https)| (option, https))
     }
 }
 
@@ -249,11 +327,14 @@ pub(crate) struct CourseArgs {
     /// Time from try to try [default: equal parts]
     #[arg(long, value_name = "TIME", value_parser = timeout)]
     pub(crate) try_timeout: Option<Timeout>,
+    /// udp, tcp, udp+tcp, dot, doh, doq [default: udp]
+    #[arg(long, value_name = "TRANSPORT", value_parser = travel)]
+    pub(crate) transport: Option<Travel>,
     /// Ask over TCP, not only after truncation
-    #[arg(long)]
+    #[arg(long, conflicts_with = "transport")]
     pub(crate) tcp: bool,
     /// Ask over UDP, then TCP; both must pass
-    #[arg(long, conflicts_with = "tcp")]
+    #[arg(long, conflicts_with_all = ["tcp", "transport"])]
     pub(crate) udp_and_tcp: bool,
     /// Probe so many times [default: 1]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

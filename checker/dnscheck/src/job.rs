@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use checker_core::dns::{
-    Ask, Class, DnsCheck, Edns, Empty, Expectation, ExpectedAnswer, Fit, Latency, Need, PaddingBlock,
-    Question, Rcode, RcodeSet, RecordType, Records, Signatures, Timeout, Transport, TrustAnchor, Wanted,
+    Ask, Class, DnsCheck, Doh, Edns, Empty, Expectation, ExpectedAnswer, Fit, Latency, Need, PaddingBlock,
+    Question, Rcode, RcodeSet, RecordType, Records, Secure, Signatures, Timeout, Transport, TrustAnchor,
+    Wanted,
 };
+use checker_core::tls::{Identity, Tls, Trust};
 use checker_probe::{Marks, Target, parse_server};
 
-use crate::args::{Args, EdnsArgs, ExpectArgs, OutputArgs, QuestionArgs, ServerArgs, ZoneArgs};
+use crate::args::{Args, EdnsArgs, ExpectArgs, OutputArgs, QuestionArgs, SecureArgs, ServerArgs, ZoneArgs};
 
 /// Servers that one call may probe.
 const SERVERS_MAX: usize = 10_000;
@@ -65,12 +67,18 @@ impl TryFrom<Args> for Job {
     type Error = String;
 
     fn try_from(args: Args) -> Result<Self, String> {
-        let servers = servers(&args.server)?;
+        let travel = args.course.travel();
+        let port = args.server.port.unwrap_or(travel.transport.port());
+        let secure = secure(&args.secure, travel.transport)?;
+        let servers = servers(&args.server, port, travel.transport)?;
         let primaries = args
             .zone
             .primary
             .iter()
-            .map(|address| server(&args.server, address).map_err(|error| format!("--primary: {error}")))
+            .map(|address| {
+                server(&args.server, address, port, travel.transport)
+                    .map_err(|error| format!("--primary: {error}"))
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let serial = !primaries.is_empty() || args.zone.serial.is_some();
         let question = question(&args.question, if serial { RecordType::SOA } else { RecordType::A })?;
@@ -84,12 +92,13 @@ impl TryFrom<Args> for Job {
         };
         let mut check = DnsCheck::new(question);
         check.ask = ask;
-        check.port = args.server.port();
+        check.port = port;
         check.tries = args.course.tries.unwrap_or_default();
         check.try_timeout = args.course.try_timeout;
         check.timeout = total(&args)?;
-        check.transport = if args.course.tcp { Transport::Tcp } else { Transport::Udp };
-        check.tcp_too = args.course.udp_and_tcp;
+        check.transport = travel.transport;
+        check.tcp_too = travel.tcp_too;
+        check.secure = secure;
         let anchors = anchors(&args.zone, check.question.class())?;
         let mut questions = Vec::new();
         for (texts, option, advisory) in
@@ -159,10 +168,55 @@ fn total(args: &Args) -> Result<Timeout, String> {
     }
 }
 
-fn servers(args: &ServerArgs) -> Result<Vec<Server>, String> {
+/// How a secured connection is made, where there is one.
+fn secure(args: &SecureArgs, transport: Transport) -> Result<Option<Box<Secure>>, String> {
+    match args.given() {
+        Some((option, _)) if !transport.is_secured() => {
+            return Err(format!(
+                "{option}: there is no TLS over {}: add --transport dot, doh or doq",
+                transport.name()
+            ));
+        }
+        Some((option, true)) if transport != Transport::Https => {
+            return Err(format!("{option}: there is no HTTP over {}: use --transport doh", transport.name()));
+        }
+        _ => {}
+    }
+    if !transport.is_secured() {
+        return Ok(None);
+    }
+    let trust = match &args.ca {
+        Some(path) => Trust::File(path.clone()),
+        // A pinned key stands for an authority (RFC 8310 section 8.2).
+        None if args.insecure || !args.pin.is_empty() => Trust::Unverified,
+        None => Trust::System,
+    };
+    let identity = match (&args.client_cert, &args.client_key) {
+        (Some(certificate), Some(key)) => {
+            Some(Identity { certificate: certificate.clone(), key: key.clone() })
+        }
+        _ => None,
+    };
+    Ok(Some(Box::new(Secure {
+        tls: Tls {
+            name: args.tls_name.clone(),
+            trust,
+            pins: args.pin.clone(),
+            identity,
+            expiry_warn: args.cert_warn,
+        },
+        doh: Doh {
+            path: args.doh_path.clone().unwrap_or_default(),
+            method: args.doh_method.unwrap_or_default(),
+            version: args.http_version,
+        },
+    })))
+}
+
+fn servers(args: &ServerArgs, port: u16, transport: Transport) -> Result<Vec<Server>, String> {
     let mut servers = Vec::new();
     for address in &args.server {
-        servers.push(server(args, address).map_err(|error| format!("--server: {error}"))?);
+        servers.push(server(args, address, port, transport).map_err(|error| format!("--server: {error}"))?);
     }
     if let Some(path) = &args.servers_file {
         let text = listed(path).map_err(|error| format!("--servers-file: {}: {error}", path.display()))?;
@@ -170,7 +224,7 @@ fn servers(args: &ServerArgs) -> Result<Vec<Server>, String> {
             // A # within a word is before a port.
             let address = line.split([' ', '\t']).find(|word| !word.is_empty()).unwrap_or_default();
             if !address.is_empty() && !address.starts_with('#') {
-                let server = server(args, address)
+                let server = server(args, address, port, transport)
                     .map_err(|error| format!("--servers-file: {}:{}: {error}", path.display(), n + 1))?;
                 servers.push(server);
             }
@@ -217,7 +271,7 @@ fn listed(path: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
-fn server(args: &ServerArgs, address: &str) -> Result<Server, String> {
+fn server(args: &ServerArgs, address: &str, port: u16, transport: Transport) -> Result<Server, String> {
     let (address, port) = match address.split_once('#') {
         Some((address, port)) => (
             address,
@@ -226,13 +280,13 @@ fn server(args: &ServerArgs, address: &str) -> Result<Server, String> {
                 .filter(|port| *port > 0)
                 .ok_or_else(|| format!("{port:?} is no port: write a number from 1 to 65535 behind the #"))?,
         ),
-        None => (address, args.port()),
+        None => (address, port),
     };
     let server = parse_server(address, port).map_err(|error| error.to_string())?;
     let target = Target::new(server, args.source).map_err(|error| format!("with --source: {error}"))?;
     let marks = Marks { interface: args.interface, mark: args.mark, dscp: args.dscp };
     let shown = match (port, address.contains(':')) {
-        (DnsCheck::PORT, _) => address.to_owned(),
+        (port, _) if port == transport.port() => address.to_owned(),
         (port, true) => format!("[{address}]:{port}"),
         (port, false) => format!("{address}:{port}"),
     };

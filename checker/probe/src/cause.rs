@@ -52,7 +52,7 @@ pub(crate) fn opening(errno: Errno) -> Cause {
 pub(crate) fn waiting(errno: Errno, transport: Transport) -> Cause {
     match (errno, transport) {
         (Errno::ECONNREFUSED, Transport::Udp) => Cause::UdpRefused,
-        (Errno::ECONNREFUSED, Transport::Tcp) => Cause::TcpRefused,
+        (Errno::ECONNREFUSED, _) => Cause::TcpRefused,
         (Errno::ECONNRESET | Errno::EPIPE | Errno::ECONNABORTED, Transport::Tcp) => Cause::TcpReset,
         (Errno::ETIMEDOUT, Transport::Tcp) => Cause::TcpTimeout,
         // EPROTO and EACCES are how ICMP "protocol unreachable" and "administratively prohibited" arrive.

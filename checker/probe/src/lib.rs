@@ -12,10 +12,12 @@ pub mod clock;
 mod crypto;
 mod descriptors;
 mod exec;
+mod file;
 mod prober;
 mod random;
 mod socket;
 mod talk;
+mod worker;
 
 pub use address::{AddressError, parse_server};
 pub use descriptors::DescriptorLimit;

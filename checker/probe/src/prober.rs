@@ -24,6 +24,7 @@ use crate::clock;
 use crate::crypto::Ring;
 use crate::random::Random;
 use crate::socket::{self, Target};
+use crate::worker::{Done, Worker};
 use probe::{Kind, Probe, TURN_MASK, event_parts};
 
 /// Events taken from the kernel at a time.
@@ -39,6 +40,8 @@ const BUFFER: usize = 1 << 18;
 const WAITING_MAX: usize = 200_000;
 /// Probes under way from which on it pays to gather their answers.
 const GATHERED_MIN: usize = 8;
+/// Secured probes under way at most: each holds some tens of kilobytes.
+const SECURED_MAX: usize = 1_024;
 /// The event that the waker makes; no probe has this place.
 const WAKER: u64 = u64::MAX;
 /// The event that a watched descriptor makes; no probe has this place either.
@@ -144,6 +147,8 @@ pub struct Prober {
     /// When which probe wants to be called; entries of probes that are over are skipped.
     timers: BinaryHeap<Reverse<(Time, u32, u32)>>,
     waiting: VecDeque<Waiting>,
+    /// Runs what is secured.
+    worker: Worker,
     finished: VecDeque<Finished>,
     /// Sockets that the probes under way have or may still open.
     reserved: usize,
@@ -166,10 +171,12 @@ impl Prober {
         epoll
             .add(&event, EpollEvent::new(EpollFlags::EPOLLIN, WAKER))
             .map_err(system("watching the event descriptor"))?;
+        let waker = Waker(Arc::new(event));
         Ok(Self {
             settings,
             epoll,
-            waker: Waker(Arc::new(event)),
+            worker: Worker::new((settings.max_sockets / 4).min(SECURED_MAX), waker.clone()),
+            waker,
             slots: Vec::new(),
             free: Vec::new(),
             timers: BinaryHeap::new(),
@@ -201,15 +208,19 @@ impl Prober {
     /// Counts since the start, and what is under way.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let in_flight = self.slots.len() - self.free.len();
-        Stats { in_flight, waiting: self.waiting.len(), ..self.stats }
+        let (secured, queued) = self.worker.load();
+        let in_flight = self.slots.len() - self.free.len() + secured;
+        Stats { in_flight, waiting: self.waiting.len() + queued, ..self.stats }
     }
 
     /// Begins a probe now, or as soon as there are sockets for it. Its end comes out of [`Prober::next_finished`] with
     /// `token`, which means nothing here.
     pub fn start(&mut self, token: u64, check: &Arc<DnsCheck>, target: Target) {
         let check = Arc::clone(check);
-        if self.waiting.is_empty() && self.has_room(&check) {
+        if check.transport.is_secured() {
+            self.stats.started += 1;
+            self.worker.start_dns(token, check, target, self.settings.keep_replies);
+        } else if self.waiting.is_empty() && self.has_room(&check) {
             self.begin(token, check, target);
         } else if self.waiting.len() < WAITING_MAX {
             self.stats.waited += 1;
@@ -221,6 +232,9 @@ impl Prober {
 
     /// The next probe that is over.
     pub fn next_finished(&mut self) -> Option<Finished> {
+        if let Some(Done::Dns(finished)) = self.worker.next_done() {
+            return Some(finished);
+        }
         self.finished.pop_front()
     }
 
@@ -243,7 +257,8 @@ impl Prober {
     pub fn poll(&mut self, until: Time) -> Result<(), ProbeError> {
         let wake = self.deadline().map_or(until, |at| at.min(until));
         let now = clock::now();
-        let mut wait = if self.finished.is_empty() { wake.since(now) } else { Duration::ZERO };
+        let idle = self.finished.is_empty() && !self.worker.has_refused();
+        let mut wait = if idle { wake.since(now) } else { Duration::ZERO };
         if !self.settings.gather.is_zero() && self.stats().in_flight >= GATHERED_MIN && !wait.is_zero() {
             let pause = self.settings.gather.saturating_sub(now.since(self.woken)).min(wait);
             if !pause.is_zero() {

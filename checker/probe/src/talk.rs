@@ -208,7 +208,7 @@ impl TalkProber {
             Err(errno) => Input::Failed(match (probe.check.transport, errno) {
                 (Transport::Udp, Errno::ECONNREFUSED) => Cause::UdpRefused,
                 (Transport::Udp, errno) => crate::cause::opening(errno),
-                (Transport::Tcp, errno) => crate::cause::waiting(errno, Transport::Tcp),
+                (_, errno) => crate::cause::waiting(errno, Transport::Tcp),
             }),
         };
         self.handle(place, input, now);

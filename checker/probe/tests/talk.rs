@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn check(transport: Transport, send: &str, expect: Option<&str>, timeout: u64) -> Arc<TalkCheck> {
     Arc::new(TalkCheck {
+        tls: None,
         transport,
         send: send.into(),
         expect: expect.map(Into::into),

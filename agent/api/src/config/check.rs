@@ -8,7 +8,8 @@ mod more;
 use std::fmt::Display;
 
 use checker_core::dns::{
-    Class, DnsCheck, ExpectedAnswer, Name, Question, Rcode, RcodeSet, RecordType, Transport, Tries, Wanted,
+    Class, DnsCheck, ExpectedAnswer, Name, Question, Rcode, RcodeSet, RecordType, Secure, Transport, Tries,
+    Wanted,
 };
 
 use super::book::{Book, Place, quoted};
@@ -18,6 +19,7 @@ use super::rhythm::{self, RawRhythm};
 use super::server::any_udp;
 use super::suggest::nearest;
 use super::table::{At, Given, Table};
+use super::tls::{self, RawTls};
 use super::{CheckKind, Service};
 use crate::id::Protocol;
 
@@ -38,6 +40,7 @@ pub(super) struct RawCheck<'t> {
     port: Given<u32>,
     tries: Given<u32>,
     rhythm: RawRhythm,
+    tls: RawTls,
     more: More,
 }
 
@@ -83,10 +86,13 @@ pub(super) fn raw_dns<'t>(book: &mut Book<'_>, table: &Table<'t>) -> RawCheck<'t
             "udp" => Some((Transport::Udp, false)),
             "tcp" => Some((Transport::Tcp, false)),
             "udp+tcp" => Some((Transport::Udp, true)),
+            "dot" => Some((Transport::Tls, false)),
+            "doh" => Some((Transport::Https, false)),
+            "doq" => Some((Transport::Quic, false)),
             other => {
-                let remedy = match nearest(other, ["udp", "tcp", "udp+tcp"]) {
+                let remedy = match nearest(other, ["udp", "tcp", "udp+tcp", "dot", "doh", "doq"]) {
                     Some(near) => format!("did you mean {near:?}?"),
-                    None => "write \"udp\", \"tcp\" or \"udp+tcp\"".to_owned(),
+                    None => "write \"udp\", \"tcp\", \"udp+tcp\", \"dot\", \"doh\" or \"doq\"".to_owned(),
                 };
                 noted(book, at, format!("unknown transport {}; {remedy}", quoted(other)))
             }
@@ -94,6 +100,7 @@ pub(super) fn raw_dns<'t>(book: &mut Book<'_>, table: &Table<'t>) -> RawCheck<'t
         port: table.number(book, "port", 1..=65_535),
         tries: table.number(book, "tries", 1..=u32::from(Tries::MAX)),
         rhythm: rhythm::raw(book, table),
+        tls: tls::raw(book, table),
         more: More::read(book, table),
     }
 }
@@ -111,6 +118,7 @@ pub(super) fn merged<'t>(own: RawCheck<'t>, base: RawCheck<'t>) -> RawCheck<'t> 
         port: own.port.or_else(base.port),
         tries: own.tries.or_else(base.tries),
         rhythm: own.rhythm.or_else(base.rhythm),
+        tls: own.tls.or_else(base.tls),
         more: own.more.or_else(base.more),
     }
 }
@@ -150,6 +158,12 @@ pub(super) fn judged(book: &mut Book<'_>, raw: RawCheck<'_>, services: Option<&[
     dns.expect.answer.wanted = answers?.into_iter().map(Wanted::Data).collect();
     let default = if services.is_none_or(any_udp) { Transport::Udp } else { Transport::Tcp };
     (dns.transport, dns.tcp_too) = raw.transport.or((default, false))?;
+    if dns.transport.is_secured() {
+        let tls = raw.tls.judged(book)?;
+        dns.secure = Some(Box::new(Secure { tls, ..Secure::default() }));
+    } else {
+        raw.tls.refused(book, "write transport = \"dot\", \"doh\" or \"doq\"")?;
+    }
     raw.more.apply(book, &mut dns)?;
     dns.timeout = timeout;
     if let Given::Good(tries, _) = raw.tries.not_wrong()? {
@@ -157,11 +171,12 @@ pub(super) fn judged(book: &mut Book<'_>, raw: RawCheck<'_>, services: Option<&[
     }
     let port = match raw.port.not_wrong()? {
         Given::Good(port, _) => Some(u16::try_from(port).ok()?),
-        _ => None,
+        // The port of a secured transport has nothing to do with those of the services.
+        _ => dns.transport.is_secured().then(|| dns.transport.port()),
     };
     let protocol = match dns.transport {
-        Transport::Udp => Protocol::Udp,
-        Transport::Tcp => Protocol::Tcp,
+        Transport::Udp | Transport::Quic => Protocol::Udp,
+        Transport::Tcp | Transport::Tls | Transport::Https => Protocol::Tcp,
     };
     Some(Judged { kind: CheckKind::Dns(Box::new(dns)), rhythm, port, protocol })
 }

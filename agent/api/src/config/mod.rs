@@ -31,6 +31,7 @@ mod table;
 mod talk;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod tunnel;
 
 use std::fmt;

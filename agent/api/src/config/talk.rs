@@ -88,10 +88,11 @@ pub(super) fn judged(book: &mut Book<'_>, raw: RawTalk<'_>, transport: Transport
         _ => None,
     };
     let protocol = match transport {
-        Transport::Tcp => Protocol::Tcp,
         Transport::Udp => Protocol::Udp,
+        _ => Protocol::Tcp,
     };
     let expect = (!expect.is_empty()).then(|| expect.as_bytes().to_vec());
-    let check = TalkCheck { transport, send: send.as_bytes().to_vec(), expect, silence_passes, timeout };
+    let check =
+        TalkCheck { transport, tls: None, send: send.as_bytes().to_vec(), expect, silence_passes, timeout };
     Some(Judged { kind: CheckKind::Talk(check), rhythm, port, protocol })
 }

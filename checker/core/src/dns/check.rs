@@ -12,6 +12,7 @@ use super::dnssec::TrustAnchor;
 use super::expect::Expectation;
 use super::kind::{Class, RecordType};
 use super::name::Name;
+use super::secure::Secure;
 use super::template::{Circumstances, Template, TemplateError};
 
 /// Why a value can't be part of a check.
@@ -157,15 +158,55 @@ pub enum Transport {
     Udp,
     /// Over TCP.
     Tcp,
+    /// Over TLS (RFC 7858).
+    Tls,
+    /// Over HTTPS (RFC 8484).
+    Https,
+    /// Over QUIC (RFC 9250).
+    Quic,
 }
 
 impl Transport {
-    /// `udp` or `tcp`.
+    /// Every transport.
+    pub const ALL: [Self; 5] = [Self::Udp, Self::Tcp, Self::Tls, Self::Https, Self::Quic];
+
+    /// `udp`, `tcp`, `dot`, `doh` or `doq`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
+            Self::Tls => "dot",
+            Self::Https => "doh",
+            Self::Quic => "doq",
+        }
+    }
+
+    /// The same for people: `UDP`, `TCP`, `TLS`, `HTTPS` or `QUIC`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Https => "HTTPS",
+            Self::Quic => "QUIC",
+        }
+    }
+
+    /// Whether there is a handshake of TLS.
+    #[must_use]
+    pub const fn is_secured(self) -> bool {
+        matches!(self, Self::Tls | Self::Https | Self::Quic)
+    }
+
+    /// The port unless another one is said.
+    #[must_use]
+    pub const fn port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 53,
+            Self::Tls | Self::Quic => 853,
+            Self::Https => 443,
         }
     }
 }
@@ -206,7 +247,8 @@ impl Default for Timeout {
     }
 }
 
-/// How many queries one probe sends within its timeout, evenly spaced, while none is answered.
+/// How many queries one probe sends within its timeout, evenly spaced, while none is answered. Over a secured connection it is
+/// one: what is lost there is repeated by the connection itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tries(u8);
 
@@ -252,6 +294,8 @@ pub struct DnsCheck {
     pub transport: Transport,
     /// Whether a check over UDP must pass over TCP, too, within the same timeout. Default: no.
     pub tcp_too: bool,
+    /// How a secured connection is made, where [`Transport::is_secured`]. Default: as the defaults of [`Secure`] say.
+    pub secure: Option<Box<Secure>>,
     /// The server's port. Default: 53.
     pub port: u16,
     /// The limit of the whole probe. Default: one second.
@@ -275,6 +319,7 @@ impl DnsCheck {
             expect: Expectation::default(),
             transport: Transport::default(),
             tcp_too: false,
+            secure: None,
             port: Self::PORT,
             timeout: Timeout::default(),
             tries: Tries::default(),

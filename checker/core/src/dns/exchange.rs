@@ -5,13 +5,12 @@
 //! socket and id; all are listened to until the timeout, which bounds the whole probe. A message that is not our reply is
 //! counted and otherwise ignored. It never opens a socket and never reads a clock.
 
+mod told;
 mod words;
 
 use std::time::Duration;
 
-use super::bounds::Bounds;
 use super::check::{DnsCheck, Question, Transport, Tries};
-use super::expect::Latency;
 use super::judge::{Judgement, Sent, Stray, judge, sort, wants_tcp};
 use super::query::Query;
 use super::template::Circumstances;
@@ -19,6 +18,7 @@ use crate::schedule::mix;
 use crate::time::Time;
 use crate::verdict::{Blame, Cause, Verdict};
 
+use told::{local, slow};
 pub use words::{Action, Input, Outcome, Wake};
 
 /// How late the end of a probe may be noticed. Beyond that this process was stalled, and silence proves nothing.
@@ -28,11 +28,12 @@ const TRIES_MAX: usize = Tries::MAX as usize;
 
 /// What one try has open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Stage {
+pub(in crate::dns::exchange) enum Stage {
     #[default]
     Idle,
     Udp,
     TcpConnecting,
+    Securing,
     TcpAsked,
 }
 
@@ -53,6 +54,8 @@ pub struct Exchange {
     passed: Option<Judgement>,
     /// How long the last TCP connection took to stand.
     connect: Option<Duration>,
+    /// How long the last handshake of TLS took.
+    tls: Option<Duration>,
     attempts: u8,
     stages: [Stage; TRIES_MAX],
     /// Microseconds from the start to the sending of each try's query.
@@ -84,6 +87,7 @@ impl Exchange {
             transport: check.transport,
             passed: None,
             connect: None,
+            tls: None,
             attempts: 0,
             stages: [Stage::Idle; TRIES_MAX],
             sent: [0; TRIES_MAX],
@@ -156,9 +160,23 @@ impl Exchange {
             }
             Input::Connected { attempt } => {
                 if self.stage(attempt) == Stage::TcpConnecting {
-                    self.set_stage(attempt, Stage::TcpAsked);
                     self.connect = Some(self.since_sent(attempt, now));
                     self.mark_sent(attempt, now);
+                    if self.transport.is_secured() {
+                        self.set_stage(attempt, Stage::Securing);
+                    } else {
+                        self.set_stage(attempt, Stage::TcpAsked);
+                        self.act(Action::SendTcp { attempt });
+                    }
+                }
+            }
+            Input::Secured { attempt } => {
+                if self.transport.is_secured()
+                    && matches!(self.stage(attempt), Stage::TcpConnecting | Stage::Securing)
+                {
+                    self.tls = Some(self.since_sent(attempt, now));
+                    self.mark_sent(attempt, now);
+                    self.set_stage(attempt, Stage::TcpAsked);
                     self.act(Action::SendTcp { attempt });
                 }
             }
@@ -170,10 +188,11 @@ impl Exchange {
             Input::Closed { attempt } => {
                 if self.stage(attempt) == Stage::TcpAsked {
                     let detail = format!("the server closed the connection, {}", self.progress(attempt));
-                    self.fail(Cause::TcpClosed, detail, Transport::Tcp, now);
+                    self.fail(Cause::TcpClosed, detail, self.stream_transport(), now);
                 }
             }
-            Input::Failed { attempt, cause } => self.failed(attempt, cause, now),
+            Input::Failed { attempt, cause } => self.failed(attempt, cause, None, now),
+            Input::Broken { attempt, cause, detail } => self.failed(attempt, cause, Some(detail), now),
         }
     }
 
@@ -189,7 +208,7 @@ impl Exchange {
         let attempt = self.attempts;
         self.attempts += 1;
         self.open(attempt, now);
-        let more = self.attempts < check.tries.get();
+        let more = self.attempts < check.tries.get() && !self.transport.is_secured();
         let next = self.started + check.spacing() * u32::from(self.attempts);
         self.next_try = (more && next < self.deadline).then_some(next);
     }
@@ -199,6 +218,9 @@ impl Exchange {
         let (stage, action) = match self.transport {
             Transport::Udp => (Stage::Udp, Action::OpenUdp { attempt }),
             Transport::Tcp => (Stage::TcpConnecting, Action::OpenTcp { attempt }),
+            Transport::Tls | Transport::Https | Transport::Quic => {
+                (Stage::TcpConnecting, Action::OpenSecured { attempt })
+            }
         };
         self.set_stage(attempt, stage);
         self.act(action);
@@ -263,7 +285,7 @@ impl Exchange {
             else {
                 break;
             };
-            self.message_arrived(check, attempt, message, Transport::Tcp, now);
+            self.message_arrived(check, attempt, message, self.stream_transport(), now);
             rest = tail;
             if self.outcome.is_some() {
                 return;
@@ -281,11 +303,16 @@ impl Exchange {
         }
     }
 
-    fn failed(&mut self, attempt: u8, cause: Cause, now: Time) {
+    fn failed(&mut self, attempt: u8, cause: Cause, seen: Option<&str>, now: Time) {
         match self.stage(attempt) {
             Stage::Idle => return,
             Stage::Udp if self.passed.is_some() => return,
             _ => {}
+        }
+        if cause.blame() == Blame::Local
+            && let Some(seen) = seen
+        {
+            return self.fail(cause, seen.to_owned(), self.stream_transport(), now);
         }
         if cause.blame() == Blame::Local {
             self.trouble = Some(cause);
@@ -299,10 +326,11 @@ impl Exchange {
         }
         let (transport, tcp) = match self.stage(attempt) {
             Stage::Udp | Stage::Idle => (Transport::Udp, String::new()),
-            Stage::TcpConnecting => (Transport::Tcp, String::new()),
-            Stage::TcpAsked => (Transport::Tcp, format!(", {}", self.progress(attempt))),
+            Stage::TcpConnecting | Stage::Securing => (self.stream_transport(), String::new()),
+            Stage::TcpAsked => (self.stream_transport(), format!(", {}", self.progress(attempt))),
         };
         let mut detail = match cause {
+            _ if seen.is_some() => seen.unwrap_or_default().to_owned(),
             Cause::UdpRefused => "nothing listens on the UDP port (ICMP port unreachable)".to_owned(),
             Cause::TcpRefused => "nothing listens on the TCP port".to_owned(),
             Cause::TcpReset => format!("the TCP connection was reset{tcp}"),
@@ -327,6 +355,8 @@ impl Exchange {
                 Cause::LateTimer,
                 format!("no answer, but this process was stalled for {late:.0?} and may have missed it"),
             )
+        } else if transport.is_secured() {
+            told::late_secured(self.stage(0), transport, &self.progress(0), span)
         } else if transport == Transport::Tcp {
             let asked = (0..self.attempts).rev().find(|a| self.stage(*a) == Stage::TcpAsked);
             let detail = match asked {
@@ -347,6 +377,11 @@ impl Exchange {
             detail.push_str(&self.ignored());
         }
         self.fail(cause, detail, transport, now);
+    }
+
+    /// What a stream goes over.
+    fn stream_transport(&self) -> Transport {
+        if self.transport.is_secured() { self.transport } else { Transport::Tcp }
     }
 
     fn ignored(&self) -> String {
@@ -399,7 +434,8 @@ impl Exchange {
             detail,
             elapsed: now.since(self.started),
             latency,
-            connect: if transport == Transport::Tcp { self.connect } else { None },
+            connect: if transport == Transport::Udp { None } else { self.connect },
+            tls: if transport.is_secured() { self.tls } else { None },
             attempts: self.attempts,
             strays: self.strays,
             transport,
@@ -409,6 +445,10 @@ impl Exchange {
 
     /// The id of an attempt: unpredictable as long as the key is.
     fn id(&self, attempt: u8) -> u16 {
+        // RFC 9250 section 4.2.1 wants it to be 0, and so does RFC 8484 section 4.1 for the sake of caches.
+        if matches!(self.transport, Transport::Https | Transport::Quic) {
+            return 0;
+        }
         (mix(self.key(attempt)) >> 48) as u16
     }
 
@@ -443,33 +483,6 @@ impl Exchange {
         if let Some(slot) = self.actions.iter_mut().find(|slot| slot.is_none()) {
             *slot = Some(action);
         }
-    }
-}
-
-/// Judges how long the right answer took.
-fn slow(check: &DnsCheck, latency: Duration) -> Option<Judgement> {
-    let Latency { should, must } = check.expect.latency;
-    let outside = |bounds: Option<Bounds<Duration>>| bounds.filter(|bounds| !bounds.admit(&latency));
-    let detail = |bounds: Bounds<Duration>| {
-        format!("the right answer took {:.1} ms, expected {bounds} s", latency.as_secs_f64() * 1000.0)
-    };
-    match (outside(must), outside(should)) {
-        (Some(bounds), _) => Some(Judgement::failed(Cause::DnsSlow, detail(bounds))),
-        (None, Some(bounds)) => Some(Judgement::degraded(Cause::DnsSlow, detail(bounds))),
-        (None, None) => None,
-    }
-}
-
-/// Local trouble in plain words.
-fn local(trouble: Cause) -> &'static str {
-    match trouble {
-        Cause::SourceUnavailable => "the source address is not on this machine",
-        Cause::NetUnreachable => "this machine has no route to the server, or forbids sending to it",
-        Cause::NoSocket => "no socket could be opened: out of descriptors, ports or memory",
-        Cause::NotPermitted => {
-            "this process may not set the interface, mark or traffic class: it lacks CAP_NET_ADMIN or CAP_NET_RAW"
-        }
-        other => other.meaning(),
     }
 }
 

@@ -22,6 +22,7 @@ mod rdata;
 mod reply;
 #[cfg(test)]
 mod sample;
+mod secure;
 mod serial;
 mod template;
 mod wire;
@@ -41,6 +42,7 @@ pub use pattern::{Pattern, PatternError};
 pub use prefix::{Prefix, PrefixError};
 pub use query::{QUERY_MAX, Query};
 pub use reply::Header;
+pub use secure::{Doh, DohMethod, DohPath, DohPathError, HttpVersion, Secure, base64url};
 pub use serial::serial_lag;
 pub use template::{Circumstances, Template, TemplateError};
 pub use wire::Malformed;

@@ -93,6 +93,7 @@ pub fn validate(octets: &[u8]) -> Vec<Outcome> {
                 elapsed: Default::default(),
                 latency: None,
                 connect: None,
+                tls: None,
                 attempts: 1,
                 strays: 0,
                 transport: Transport::Udp,

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use checker_core::Verdict;
-use checker_core::dns::{Outcome, Transport, summary};
+use checker_core::dns::{Outcome, summary};
 
 use super::Line;
 use crate::job::{Asked, Job};
@@ -61,12 +61,13 @@ fn question(json: &mut String, asked: &Asked, outcome: &Outcome) {
     }
     let _ = write!(
         json,
-        ",\"transport\":\"{}\",\"tries\":{},\"ignored\":{},\"elapsed_us\":{},\"connect_us\":{},\"latency_us\":{}}}",
-        if outcome.transport == Transport::Tcp { "tcp" } else { "udp" },
+        ",\"transport\":\"{}\",\"tries\":{},\"ignored\":{},\"elapsed_us\":{},\"connect_us\":{},\"tls_us\":{},\"latency_us\":{}}}",
+        outcome.transport.as_str(),
         outcome.attempts,
         outcome.strays,
         micros(Some(outcome.elapsed)),
         micros(outcome.connect),
+        micros(outcome.tls),
         micros(outcome.latency),
     );
 }

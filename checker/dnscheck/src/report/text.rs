@@ -37,7 +37,10 @@ pub(super) fn came(line: &Line<'_>) -> String {
         None => {
             let question = &line.check.question;
             let reply = outcome.reply.as_deref().map_or(String::new(), |reply| summary(question, reply));
-            let over = if outcome.transport == Transport::Tcp { " over TCP" } else { "" };
+            let over = match outcome.transport {
+                Transport::Udp => String::new(),
+                other => format!(" over {}", other.name()),
+            };
             let again =
                 if outcome.attempts > 1 { format!(" at try {}", outcome.attempts) } else { String::new() };
             let passed = line.seen.outcomes.iter().filter(|outcome| outcome.verdict.passes()).count();
@@ -72,14 +75,12 @@ fn table(lines: &[Line<'_>]) -> String {
 fn verbose(text: &mut String, line: &Line<'_>, job: &Job) {
     for (asked, outcome) in job.questions.iter().zip(&line.seen.outcomes) {
         let _ = writeln!(text, "\n{} @{}: {}", asked.check.question, line.server, outcome.verdict);
-        let _ = write!(
-            text,
-            "{} after {}",
-            if outcome.transport == Transport::Tcp { "TCP" } else { "UDP" },
-            span(outcome.elapsed)
-        );
+        let _ = write!(text, "{} after {}", outcome.transport.name(), span(outcome.elapsed));
         if let Some(connect) = outcome.connect {
             let _ = write!(text, ", connected in {}", span(connect));
+        }
+        if let Some(tls) = outcome.tls {
+            let _ = write!(text, ", secured in {}", span(tls));
         }
         if let Some(latency) = outcome.latency {
             let _ = write!(text, ", answered in {}", span(latency));

@@ -78,6 +78,8 @@ impl Probe {
                 }
             }
             Action::Close { attempt } => self.close(attempt),
+            // Secured probes run elsewhere.
+            Action::OpenSecured { attempt } => return Err((attempt, Cause::NoSocket)),
         }
         Ok(())
     }

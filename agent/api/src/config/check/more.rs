@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use checker_core::dns::{
-    Bounds, Class, DnsCheck, Edns, Empty, ExpectedAnswer, Fit, Flags, PaddingBlock, Pattern, Prefix, Rcode,
-    RcodeSet, Records, Signatures, Timeout, TrustAnchor, Wanted,
+    Bounds, Class, DnsCheck, Doh, DohMethod, DohPath, Edns, Empty, ExpectedAnswer, Fit, Flags, HttpVersion,
+    PaddingBlock, Pattern, Prefix, Rcode, RcodeSet, Records, Signatures, Timeout, Transport, TrustAnchor,
+    Wanted,
 };
 
 use super::super::book::{Book, Place};
@@ -84,7 +85,22 @@ more! {
     zone_expiry: Duration = |book, table, key| table.duration(book, key, Duration::from_secs(1)..=MONTH, "1d");
     latency_warn: Duration = |book, table, key| table.duration(book, key, SERVER_MILLISECOND..=Timeout::MAX, "50ms");
     latency_max: Duration = |book, table, key| table.duration(book, key, SERVER_MILLISECOND..=Timeout::MAX, "500ms");
+    doh_path: DohPath = |book, table, key| word(book, table, key, "doh_path = \"/dns-query\"");
+    doh_method: DohMethod = |book, table, key| {
+        choice(book, table, key, &[("POST", DohMethod::Post), ("GET", DohMethod::Get)])
+    };
+    http_version: HttpVersion = |book, table, key| {
+        choice(book, table, key, &[("1.1", HttpVersion::Http1), ("2", HttpVersion::Http2)])
+    };
     try_timeout: Duration = |book, table, key| table.duration(book, key, Timeout::MIN..=Timeout::MAX, "200ms");
+}
+
+/// Where a key stands.
+fn place<T>(given: &Given<T>) -> Option<Place> {
+    match given {
+        Given::Good(_, at) => Some(*at),
+        Given::Absent | Given::Wrong => None,
+    }
 }
 
 /// One text in a syntax of `checker_core`.
@@ -220,6 +236,23 @@ impl More {
         let at_most = |max| Bounds { min: None, max: Some(max), inverted: false };
         expect.latency.should = self.latency_warn.good().map(at_most);
         expect.latency.must = self.latency_max.good().map(at_most);
+        let doh = [
+            ("doh_path", place(&self.doh_path)),
+            ("doh_method", place(&self.doh_method)),
+            ("http_version", place(&self.http_version)),
+        ];
+        if dns.transport != Transport::Https
+            && let Some((key, at)) = doh.into_iter().find_map(|(key, at)| Some((key, at?)))
+        {
+            return noted(book, at, format!("{key} has no effect without transport = \"doh\"; remove it"));
+        }
+        if let Some(secure) = &mut dns.secure {
+            secure.doh = Doh {
+                path: self.doh_path.or(DohPath::default())?,
+                method: self.doh_method.or(DohMethod::default())?,
+                version: self.http_version.good(),
+            };
+        }
         dns.try_timeout = self.try_timeout.good().and_then(|span| Timeout::new(span).ok());
         Some(())
     }

@@ -233,3 +233,74 @@ fn mistakes_of_other_kinds() {
         assert_eq!(mistakes.iter().map(|m| m.message.as_str()).collect::<Vec<_>>(), [why], "{check}");
     }
 }
+
+#[test]
+fn dns_over_tls_has_keys_of_its_own() {
+    use std::path::PathBuf;
+
+    use checker_core::dns::{DohMethod, HttpVersion};
+    use checker_core::tls::Trust;
+
+    let dns = |keys: &str| {
+        let config = good(&pool("", keys, ""));
+        let check = &only(&config).1.checks[0];
+        match &check.kind {
+            CheckKind::Dns(dns) => (check.target.port(), dns.as_ref().clone()),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (port, check) = dns("transport = \"dot\"");
+    assert_eq!((port, check.port, check.transport), (853, 853, Transport::Tls));
+    assert_eq!(check.secure.unwrap().tls.trust, Trust::System);
+    let (port, check) = dns(
+        "transport = \"doh\"\ndoh_path = \"/q{?dns}\"\ndoh_method = \"GET\"\nhttp_version = \"2\"\nca = \"/ca.pem\"\n\
+         tls_name = \"dns.test\"\ncertificate_warn = \"14d\"\nclient_certificate = \"/c.pem\"\nclient_key = \"/c.key\"",
+    );
+    let secure = check.secure.unwrap();
+    assert_eq!((port, secure.doh.path.as_str(), secure.doh.method), (443, "/q", DohMethod::Get));
+    assert_eq!(secure.doh.version, Some(HttpVersion::Http2));
+    assert_eq!(secure.tls.trust, Trust::File(PathBuf::from("/ca.pem")));
+    assert_eq!(secure.tls.name.unwrap().as_str(), "dns.test");
+    assert_eq!(secure.tls.expiry_warn, Some(Duration::from_secs(14 * 86_400)));
+    let pin = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    for (keys, trust) in [
+        ("", Trust::Unverified),
+        ("verify = true", Trust::System),
+        ("ca = \"/ca.pem\"", Trust::File(PathBuf::from("/ca.pem"))),
+    ] {
+        let (port, check) = dns(&format!("transport = \"doq\"\nport = 8853\npin = \"{pin}\"\n{keys}"));
+        let tls = check.secure.unwrap().tls;
+        assert_eq!((port, tls.pins.len(), tls.trust), (8853, 1, trust));
+    }
+    for (keys, message) in [
+        (
+            "ca = \"/ca.pem\"",
+            "ca has no effect without TLS; remove it, or write transport = \"dot\", \"doh\" or \"doq\"",
+        ),
+        (
+            "transport = \"dot\"\ndoh_path = \"/x\"",
+            "doh_path has no effect without transport = \"doh\"; remove it",
+        ),
+        ("transport = \"doh\"\ndoh_path = \"x\"", "doh_path: \"x\" is no path: write one such as /dns-query"),
+        (
+            "transport = \"dot\"\nca = \"ca.pem\"",
+            "ca = \"ca.pem\" is no absolute path; write one that begins with /",
+        ),
+        (
+            "transport = \"dot\"\nca = \"/ca.pem\"\nverify = false",
+            "ca and verify = false don't go together; remove one of them",
+        ),
+        (
+            "transport = \"dot\"\npin = \"abc\"",
+            "pin: \"abc\" is no pin: write the SHA-256 of the public key in base64 (44 characters) or hex (64 digits)",
+        ),
+        (
+            "transport = \"dot\"\nclient_key = \"/k\"",
+            "client_key needs its certificate; write client_certificate = \"/path/to/certificate.pem\"",
+        ),
+        ("transport = \"dott\"", "unknown transport \"dott\"; did you mean \"dot\"?"),
+    ] {
+        let mistakes = bad(&pool("", keys, "")).join("\n");
+        assert!(mistakes.contains(message), "{keys}: {mistakes}");
+    }
+}

@@ -291,7 +291,7 @@ fn the_digest_is_of_what_is_meant() {
         assert!(!seen.contains(&digest), "{other}");
         seen.push(digest);
     }
-    assert_eq!(good(&pool("", "", "")).digest, "684c7e7776fbdf0a", "the same in every build of this version");
+    assert_eq!(good(&pool("", "", "")).digest, "7f5642751a731a85", "the same in every build of this version");
 }
 
 #[test]

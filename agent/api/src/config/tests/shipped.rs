@@ -14,6 +14,16 @@ fn the_example_is_a_good_file() {
 
 /// Keys in the example's comments that are no defaults, but stand for something that is absent otherwise.
 const NO_DEFAULTS: &[&str] = &[
+    "doh_path",
+    "doh_method",
+    "http_version",
+    "tls_name",
+    "ca",
+    "verify",
+    "pin",
+    "client_certificate",
+    "client_key",
+    "certificate_warn",
     "certificate",
     "key",
     "users",

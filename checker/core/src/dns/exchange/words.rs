@@ -24,7 +24,12 @@ pub enum Input<'a> {
         /// The attempt.
         attempt: u8,
     },
-    /// Octets arrived on the attempt's TCP connection.
+    /// The attempt's connection is secured: the handshake of TLS is over.
+    Secured {
+        /// The attempt.
+        attempt: u8,
+    },
+    /// Octets arrived on the attempt's connection.
     OctetsArrived {
         /// The attempt.
         attempt: u8,
@@ -43,6 +48,15 @@ pub enum Input<'a> {
         /// Why; whether it is local trouble follows from it.
         cause: Cause,
     },
+    /// The same of a secured connection, with what was seen.
+    Broken {
+        /// The attempt.
+        attempt: u8,
+        /// Why; whether it is local trouble follows from it.
+        cause: Cause,
+        /// What was seen, in one line for people.
+        detail: &'a str,
+    },
 }
 
 /// What is to be done for a probe.
@@ -58,7 +72,12 @@ pub enum Action {
         /// The attempt it is for.
         attempt: u8,
     },
-    /// Send [`super::Exchange::query`] over the attempt's TCP connection.
+    /// Open a secured connection to the server.
+    OpenSecured {
+        /// The attempt it is for.
+        attempt: u8,
+    },
+    /// Send [`super::Exchange::query`] over the attempt's TCP or secured connection.
     SendTcp {
         /// The attempt.
         attempt: u8,
@@ -92,8 +111,10 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// From the sending of the query that was answered to the answer; `None` when none was.
     pub latency: Option<Duration>,
-    /// From the opening of the TCP connection to its standing; `None` when the end did not come over TCP.
+    /// From the opening of the TCP connection to its standing; `None` when the end did not come over one.
     pub connect: Option<Duration>,
+    /// From there to the end of the handshake of TLS; `None` when there was none. Over QUIC the two are one.
+    pub tls: Option<Duration>,
     /// Queries sent.
     pub attempts: u8,
     /// Messages that were not our reply.
