@@ -14,7 +14,7 @@ MANDIR := $(DESTDIR)$(PREFIX)/share/man
 DOCDIR := $(DESTDIR)$(PREFIX)/share/doc/holdfast
 
 COMMANDS := holdfast dnscheck
-DAEMONS := agentd checkd lvsd statusd vipd
+DAEMONS := agentd alertd checkd lvsd statusd vipd
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24

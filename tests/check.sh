@@ -10,6 +10,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 # A compiler and its C library to link with; what the test kernel needs; the name servers that are tested against;
 # what checks the systemd units, and what the units call.
 PACKAGES=(gcc libc6-dev iproute2 ipvsadm kmod bind9 nsd knot unbound bind9-dnsutils systemd procps openssl)
+# The mail server that alertd is tested against.
+PACKAGES+=(python3-aiosmtpd)
 # Signed zones, and what dnscheck is tested with and measured against.
 PACKAGES+=(bind9-utils knot-resolver knot-dnsutils keepalived frr)
 LOGS=${CARGO_TARGET_DIR:-target}/check

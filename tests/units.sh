@@ -39,6 +39,7 @@ for unit in "$WORK"/*; do
   [ $status = 0 ] || echo "$text"
 done
 exposure holdfast-agentd.service 15
+exposure holdfast-alertd.service 15
 exposure holdfast-checkd.service 15
 exposure holdfast-lvsd.service 20
 exposure holdfast-statusd.service 15

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod alert;
 pub mod basis;
 pub mod config;
 pub mod event;
@@ -17,6 +18,7 @@ pub mod state;
 mod traffic;
 pub mod wire;
 
+pub use alert::{Hours, Severity, Silence, SilenceTarget};
 pub use basis::{Basis, ProbeRun};
 pub use checker_core::Verdict;
 pub use event::{Event, EventKind, NewEvent};

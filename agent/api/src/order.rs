@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::alert::Silence;
 use crate::id::{Name, RealServerId};
 
 /// Which real servers a drain means: `dns1` in every virtual server that has it, or in one only.
@@ -116,7 +117,7 @@ impl Handover {
     }
 }
 
-/// All orders in force. At most one drain per target, one handover per virtual router.
+/// All orders in force. At most one drain and one silence per target, one handover per virtual router.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orders {
     /// The drains.
@@ -125,6 +126,9 @@ pub struct Orders {
     /// The orders to virtual routers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub handovers: Vec<Handover>,
+    /// The silences, at most one per target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silences: Vec<Silence>,
 }
 
 impl Orders {

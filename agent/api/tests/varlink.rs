@@ -202,6 +202,7 @@ fn every_type_is_what_its_description_says() {
         "VirtualRouter" is RouterReport,
         "VipSection" is RouterSection,
         "VipUpdate" is RouterUpdate,
+        "Silence" is agent_api::Silence,
         "Orders" is Orders,
         "Event" is Event,
         "ReportedEvent" is ReportedEvent,

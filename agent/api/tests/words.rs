@@ -240,7 +240,7 @@ fn drain(target: &str, until: Option<i64>) -> Drain {
 fn of_several_drains_the_longest_applies() {
     let orders = Orders {
         drains: vec![drain("dns1", Some(100)), drain("resolver/dns1", Some(200)), drain("dns2", None)],
-        handovers: Vec::new(),
+        ..Orders::default()
     };
     let at = |second: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
     let applies = |id: &str, second: i64| {

@@ -68,8 +68,13 @@ pub fn execute(socket: Option<&Path>, args: &Run) -> anyhow::Result<Outcome> {
         daemons.push(Daemon::new(name, &places)?);
     }
     // Without a virtual router there is nothing for it to do, and it asks for rights that a container may not have.
-    if load_config(&args.config).is_ok_and(|config| !config.virtual_routers.is_empty()) {
+    let config = load_config(&args.config).ok();
+    if config.as_ref().is_some_and(|config| !config.virtual_routers.is_empty()) {
         daemons.push(Daemon::new("vipd", &places)?);
+    }
+    // Nor without anybody to tell for this one.
+    if config.is_some_and(|config| config.alert.is_some()) {
+        daemons.push(Daemon::new("alertd", &places)?);
     }
     // Before the first child, so that no death is missed.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCHLD]).context("listening for signals")?;
@@ -138,9 +143,12 @@ impl Daemon {
             places.config.clone().into(),
             "--socket".into(),
             places.socket.clone().into(),
-            "--state".into(),
-            places.state.clone().into(),
         ];
+        let (flag, path) = match name {
+            "alertd" => ("--spool", places.state.with_file_name("alert")),
+            _ => ("--state", places.state.clone()),
+        };
+        let arguments: Vec<OsString> = arguments.into_iter().chain([flag.into(), path.into()]).collect();
         Ok(Self {
             name,
             program: child::find(name)?,

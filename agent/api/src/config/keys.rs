@@ -25,15 +25,13 @@ pub(super) const FILE: Kind = Kind {
         "lvs",
         "status",
         "checks",
+        "alert",
         "dependency",
         "virtual_server",
         "failover",
         "virtual_router",
     ],
-    not_yet: &[(
-        "alert",
-        "it sends no mail; remove the table and let your monitoring watch `holdfast status --json`",
-    )],
+    not_yet: &[],
 };
 
 /// `[lvs]`.
@@ -77,6 +75,72 @@ pub(super) const PEER: Kind = Kind {
     header: "[status.peer]",
     example: "[status.peer]",
     keys: &["url", "name", "ca", "credentials"],
+    not_yet: &[],
+};
+
+/// `[alert]`.
+pub(super) const ALERT: Kind = Kind {
+    header: "[alert]",
+    example: "[alert]",
+    keys: &[
+        "from",
+        "to",
+        "smtp",
+        "starttls",
+        "ca",
+        "credential",
+        "hello",
+        "smtp_timeout",
+        "sendmail",
+        "severity",
+        "gather",
+        "settle",
+        "update_every",
+        "remind_every",
+        "keep",
+        "time_zone",
+        "quiet_hours",
+        "quiet_break",
+        "standby",
+        "step_in",
+        "peers",
+        "route",
+        "webhook",
+        "command",
+        "silence",
+    ],
+    not_yet: &[],
+};
+
+/// `[[alert.route]]`.
+pub(super) const ALERT_ROUTE: Kind = Kind {
+    header: "[[alert.route]]",
+    example: "[[alert.route]]",
+    keys: &["name", "to", "webhooks", "commands", "virtual_servers", "virtual_routers", "severity", "hours"],
+    not_yet: &[],
+};
+
+/// `[[alert.webhook]]`.
+pub(super) const ALERT_WEBHOOK: Kind = Kind {
+    header: "[[alert.webhook]]",
+    example: "[[alert.webhook]]",
+    keys: &["name", "url", "secret", "ca", "timeout"],
+    not_yet: &[],
+};
+
+/// `[[alert.command]]`.
+pub(super) const ALERT_COMMAND: Kind = Kind {
+    header: "[[alert.command]]",
+    example: "[[alert.command]]",
+    keys: &["name", "command", "timeout"],
+    not_yet: &[],
+};
+
+/// `[[alert.silence]]`.
+pub(super) const ALERT_SILENCE: Kind = Kind {
+    header: "[[alert.silence]]",
+    example: "[[alert.silence]]",
+    keys: &["virtual_server", "real_server", "virtual_router", "hours", "until", "why"],
     not_yet: &[],
 };
 
@@ -320,9 +384,9 @@ pub(super) const EXEC: Kind = Kind {
     not_yet: &[],
 };
 
-/// The kinds whose keys tell where a misplaced one belongs; those of `[lvs.timeouts]`, `[lvs.sync]`
-/// and `tunnel` are too common words.
-pub(super) const ALL: [&Kind; 15] = [
+/// The kinds whose keys tell where a misplaced one belongs; those of `[lvs.timeouts]`, `[lvs.sync]`,
+/// `tunnel` and the tables below `[alert]` are too common words.
+pub(super) const ALL: [&Kind; 16] = [
     &DEPENDENCY,
     &FILE,
     &LVS,
@@ -330,6 +394,7 @@ pub(super) const ALL: [&Kind; 15] = [
     &CHECKS,
     &FAILOVER,
     &VIRTUAL_ROUTER,
+    &ALERT,
     &VIRTUAL_SERVER,
     &PERSISTENCE,
     &REAL_SERVER,

@@ -5,6 +5,7 @@
 //! It never opens a file: the caller hands the texts in (see [`includes`]).
 
 mod address;
+mod alert;
 mod book;
 mod care;
 mod check;
@@ -44,6 +45,9 @@ use checker_core::{ExecCheck, TalkCheck, Verdict};
 
 use crate::id::{AddressFamily, Name, Protocol, RealServerId, ServiceAddress};
 
+pub use alert::{
+    Alert, AlertRoute, Hook, Mail, Secret, Security, Smtp, Standby, StandingSilence, Transport, Url, Webhook,
+};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use lvs::{Adopt, Lvs, SyncDaemon, SyncRoles, Sysctls, Timeouts};
 pub use marks::ProbeMarks;
@@ -126,6 +130,8 @@ pub struct Config {
     /// `[[dependency]]`: what real servers depend on, such as the router of a site. Names are unique; at most
     /// [`DEPENDENCIES_MAX`].
     pub dependencies: Vec<Dependency>,
+    /// `[alert]`. No part of the digest.
+    pub alert: Option<Alert>,
     /// Short digest of the meaningful content: two daemons that show the same one run with the same file.
     pub digest: String,
 }

@@ -5,6 +5,7 @@
 
 use std::cell::OnceCell;
 
+use super::alert::{Named, read_alert};
 use super::book::{Book, Place, quoted};
 use super::checks::read_checks;
 use super::dependency::{self, read_dependencies};
@@ -13,9 +14,11 @@ use super::lvs::read_lvs;
 use super::router::{Failover, Routers, VirtualRouter, read_failover, virtual_router};
 use super::server::{Doubles, virtual_server};
 use super::status::read_status;
+use super::suggest::nearest;
 use super::syntax::{Repaired, tree};
 use super::table::{Given, Table};
-use super::{Config, Dependency, Include, Lvs, Mistakes, Source, Status, VirtualServer};
+use super::{Alert, Config, Dependency, Include, Lvs, Mistakes, Source, Status, VirtualServer};
+use crate::id::Name;
 
 /// Reads the configuration: the main file first, then what it includes, in order.
 ///
@@ -34,6 +37,8 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
     let mut lvs: Option<(Lvs, Place)> = None;
     let mut status: Option<(Status, Place)> = None;
     let mut sentinels = None;
+    let mut alert: Option<(Alert, Place)> = None;
+    let mut alert_names = Named::default();
     let mut virtual_servers: Vec<VirtualServer> = Vec::new();
     let mut failover: Option<(Failover, Place)> = None;
     let mut routers = Routers::default();
@@ -55,6 +60,7 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
         read_lvs(&mut book, table, &mut lvs);
         read_status(&mut book, table, &mut status);
         read_checks(&mut book, table, &mut sentinels);
+        read_alert(&mut book, table, &mut alert, &mut alert_names);
         match table.tables(&mut book, "virtual_server", &keys::VIRTUAL_SERVER) {
             Given::Good(tables, _) => {
                 any = true;
@@ -77,6 +83,13 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
         }
     }
     routers.look_up(&mut book, &doubles, &virtual_servers);
+    // While some virtual server is wrong, not all names are known.
+    if book.is_empty() {
+        let known = virtual_servers.iter().map(|server| &server.name).collect();
+        see_named(&mut book, "virtual server", known, alert_names.virtual_servers);
+        let known = virtual_routers.iter().map(|router| &router.name).collect();
+        see_named(&mut book, "virtual router", known, alert_names.virtual_routers);
+    }
     // A broken line may be the header that is missed.
     if !any && !book.has_syntax_mistakes() {
         let at = Place { source: 0, start: 0, end: 0 };
@@ -91,6 +104,7 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
         let status = status.map(|(status, _)| status).unwrap_or_default();
         let failover = failover.map(|(failover, _)| failover).unwrap_or_default();
         let sentinels = sentinels.map(|(sentinels, _)| sentinels).unwrap_or_default();
+        let alert = alert.map(|(alert, _)| alert);
         Ok(Config {
             virtual_servers,
             lvs,
@@ -99,10 +113,22 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
             failover,
             virtual_routers,
             dependencies,
+            alert,
             digest,
         })
     } else {
         Err(book.into_mistakes())
+    }
+}
+
+/// Notes the names that are not `known`.
+fn see_named(book: &mut Book<'_>, what: &str, known: Vec<&Name>, named: Vec<(Name, Place)>) {
+    for (name, at) in named {
+        if !known.contains(&&name) {
+            let near = nearest(name.as_str(), known.iter().map(|name| name.as_str()));
+            let remedy = near.map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
+            book.wrong(at, format!("there is no {what} \"{name}\"{remedy}"));
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a good file means, and what is said of a bad one.
 
+mod alert;
 mod checks;
 mod good;
 mod groups;

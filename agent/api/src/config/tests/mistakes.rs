@@ -30,7 +30,7 @@ fn columns_count_characters() {
     assert_eq!(
         bad(&marked),
         [
-            "1:1: unknown key \"x\"; the top level knows include, lvs, status, checks, dependency, virtual_server, failover and virtual_router"
+            "1:1: unknown key \"x\"; the top level knows include, lvs, status, checks, alert, dependency, virtual_server, failover and virtual_router"
         ]
     );
 }

@@ -1,0 +1,621 @@
+//! Incidents: troubles that belong together, for one route.
+//!
+//! Owns which incident a trouble joins, the history that is told, and what was lost meanwhile. When it is told is `speak`'s.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use agent_api::config::AlertRoute;
+use agent_api::router::{RouterKind, RouterState};
+use agent_api::{CauseCode, Drain, Name, RealServerId, Severity, State, Verdict};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::evidence::{self, PoolStanding, Row};
+use super::notice::Line;
+use super::trouble::{Begun, Key, Standing};
+use super::{Digest, FLAPS, INCIDENTS_MAX, PASSES, later};
+
+/// How many lines of history are kept.
+pub const HISTORY_MAX: usize = 60;
+/// How many rows of the table before are kept.
+const ROWS_MAX: usize = 200;
+
+/// One trouble of an incident.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// How grave it was at its worst.
+    pub severity: Severity,
+    /// When it first began.
+    pub began: Timestamp,
+    /// When it ended; absent while it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    /// The cause code, as last heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<CauseCode>,
+    /// One line for people, as last heard.
+    pub text: String,
+    /// How often it began.
+    pub falls: u32,
+    /// Whether it was told that it flaps: single changes are news no more.
+    #[serde(default)]
+    pub flap_told: bool,
+}
+
+impl Trouble {
+    /// Whether it comes and goes.
+    #[must_use]
+    pub fn flaps(&self) -> bool {
+        self.falls >= FLAPS
+    }
+}
+
+/// What clients of a virtual server lost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Loss {
+    /// Its real servers.
+    pub total: usize,
+    /// The fewest that served at a time.
+    pub fewest: usize,
+    /// The quorum.
+    pub quorum: u32,
+    /// How long none served, in milliseconds.
+    pub none_ms: u64,
+    /// How long fewer than the quorum served, in milliseconds.
+    pub below_ms: u64,
+    /// How many serve since [`Self::last_at`].
+    pub serving: usize,
+    /// When that was last looked at.
+    pub last_at: Timestamp,
+}
+
+/// Why an incident is not told yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Held {
+    /// Quiet hours.
+    Quiet,
+    /// The route's hours have not begun.
+    Hours,
+    /// The Active director is to tell it.
+    Standby,
+}
+
+/// Troubles that belong together, for one route.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Its number, never used twice.
+    pub number: u64,
+    /// The route it is told to.
+    pub route: Name,
+    /// When the first trouble began.
+    pub began: Timestamp,
+    /// When it was first seen here.
+    pub seen: Timestamp,
+    /// How grave it was at its worst.
+    pub severity: Severity,
+    /// Its troubles, over ones too.
+    pub troubles: BTreeMap<Key, Trouble>,
+    /// What happened, in order.
+    pub history: Vec<Line>,
+    /// Lines that were left out of [`Self::history`].
+    #[serde(default)]
+    pub left_out: u64,
+    /// How often it was told.
+    #[serde(default)]
+    pub told: u32,
+    /// How grave it was when last told.
+    #[serde(default)]
+    pub told_severity: Severity,
+    /// When it was last told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_told: Option<Timestamp>,
+    /// Whether something happened since.
+    #[serde(default)]
+    pub fresh: bool,
+    /// Since when all is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub well_since: Option<Timestamp>,
+    /// Why it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+    /// Another director tells it.
+    #[serde(default)]
+    pub by_peer: bool,
+    /// Identity of the mail that opened it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// Identity of the latest mail on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
+    /// The table before it began.
+    #[serde(default)]
+    pub before: Vec<Row>,
+    /// What was lost, by virtual server.
+    #[serde(default)]
+    pub losses: BTreeMap<Name, Loss>,
+}
+
+impl Incident {
+    /// The troubles that stand.
+    pub fn open_keys(&self) -> impl Iterator<Item = &Key> {
+        self.troubles.iter().filter(|(_, trouble)| trouble.ended.is_none()).map(|(key, _)| key)
+    }
+
+    /// Whether nothing stands.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.open_keys().next().is_none()
+    }
+
+    /// Whether it waits for something other than more of the same.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.held.is_some() || self.by_peer
+    }
+
+    /// Whether every director sees all of it.
+    #[must_use]
+    pub fn shared(&self) -> bool {
+        self.troubles.keys().all(Key::is_shared)
+    }
+
+    /// Whether one of its troubles flaps.
+    #[must_use]
+    pub fn flaps(&self) -> bool {
+        self.troubles.values().any(Trouble::flaps)
+    }
+
+    /// The virtual servers that it is about.
+    #[must_use]
+    pub fn pools(&self) -> BTreeSet<&Name> {
+        self.troubles.keys().filter_map(Key::pool).collect()
+    }
+
+    fn note(&mut self, at: Timestamp, severity: Option<Severity>, text: &str) {
+        if self.history.len() >= HISTORY_MAX {
+            // The beginning explains most, the end is news: what is between goes.
+            self.history.remove(HISTORY_MAX / 2);
+            self.left_out += 1;
+        }
+        self.history.push(Line { at, severity, text: text.to_owned(), news: true });
+        self.fresh = true;
+    }
+
+    fn take(&mut self, begun: &Begun) {
+        let trouble = self.troubles.get_mut(&begun.key);
+        let (again, quiet) = match trouble {
+            None => {
+                let trouble = Trouble {
+                    severity: begun.severity,
+                    began: begun.at,
+                    ended: None,
+                    cause: begun.cause.clone(),
+                    text: begun.text.clone(),
+                    falls: 1,
+                    flap_told: false,
+                };
+                self.troubles.insert(begun.key.clone(), trouble);
+                (false, false)
+            }
+            Some(trouble) => {
+                let came_back = trouble.ended.take().is_some() || begun.passing;
+                trouble.falls = trouble.falls.saturating_add(u32::from(came_back));
+                trouble.severity = trouble.severity.max(begun.severity);
+                trouble.cause = begun.cause.clone();
+                trouble.text.clone_from(&begun.text);
+                (true, trouble.flap_told)
+            }
+        };
+        self.well_since = None;
+        self.severity = self.severity.max(begun.severity);
+        if !(again && quiet) {
+            self.note(begun.at, Some(begun.severity), &begun.text);
+        }
+    }
+}
+
+/// What a trouble that is to be told of looks like.
+fn matches(route: &AlertRoute, key: &Key, severity: Severity) -> bool {
+    let all = route.virtual_servers.is_empty() && route.virtual_routers.is_empty();
+    let named = match key {
+        Key::Router(name) | Key::RouterFault(name) => route.virtual_routers.contains(name),
+        _ => key.pool().is_some_and(|pool| route.virtual_servers.contains(pool)),
+    };
+    severity >= route.severity && (all || named)
+}
+
+impl Digest {
+    /// A trouble begins, changes or happens again.
+    pub(super) fn begins(&mut self, begun: Begun, state: &State, now: Timestamp) {
+        let (silenced, reviewed_until) = self.silenced(&begun.key, state, now);
+        let since = self.saved.standing.get(&begun.key).map_or(begun.at, |standing| standing.since);
+        let standing = Standing {
+            severity: begun.severity,
+            passing: begun.passing,
+            since,
+            last: begun.at,
+            cause: begun.cause.clone(),
+            text: begun.text.clone(),
+            silenced,
+            reviewed_until,
+        };
+        self.saved.standing.insert(begun.key.clone(), standing);
+        self.changed = true;
+        if !silenced {
+            self.join(&begun, now);
+        }
+    }
+
+    /// A trouble ends, if it stood.
+    pub(super) fn ends(&mut self, key: &Key, at: Timestamp, text: &str, now: Timestamp) {
+        if self.saved.standing.remove(key).is_none() {
+            return;
+        }
+        self.changed = true;
+        for incident in &mut self.saved.incidents {
+            let Some(trouble) = incident.troubles.get_mut(key).filter(|t| t.ended.is_none()) else {
+                continue;
+            };
+            trouble.ended = Some(at.max(trouble.began));
+            let quiet = trouble.flap_told;
+            if !quiet {
+                incident.note(at, None, text);
+            }
+            if incident.is_well() {
+                incident.well_since = Some(now);
+            }
+        }
+    }
+
+    fn join(&mut self, begun: &Begun, now: Timestamp) {
+        let mut served: Vec<Name> = Vec::new();
+        for incident in self.saved.incidents.iter_mut().filter(|i| i.troubles.contains_key(&begun.key)) {
+            incident.take(begun);
+            served.push(incident.route.clone());
+        }
+        for route in self.routes_of(&begun.key, begun.severity, now) {
+            if !served.contains(&route) {
+                self.join_route(&route, begun, now);
+            }
+        }
+    }
+
+    /// The routes that a trouble goes to.
+    fn routes_of(&self, key: &Key, severity: Severity, now: Timestamp) -> Vec<Name> {
+        let Some((rest, routes)) = self.settings.routes.split_last() else { return Vec::new() };
+        let wanted: Vec<&AlertRoute> = routes.iter().filter(|route| matches(route, key, severity)).collect();
+        let on_duty =
+            |route: &&&AlertRoute| route.hours.is_empty() || route.hours.contain(now, &self.settings.zone);
+        let taken = wanted.iter().any(|route| on_duty(&route));
+        let tells = !(rest.to.is_empty() && rest.webhooks.is_empty() && rest.commands.is_empty());
+        let rest = (!taken && tells && matches(rest, key, severity)).then_some(rest);
+        wanted.into_iter().chain(rest).map(|route| route.name.clone()).collect()
+    }
+
+    fn join_route(&mut self, route: &Name, begun: &Begun, now: Timestamp) {
+        let gather = self.settings.gather;
+        let shared = begun.key.is_shared();
+        let own: Vec<usize> = (0..self.saved.incidents.len())
+            .filter(|index| self.saved.incidents.get(*index).is_some_and(|i| i.route == *route))
+            .collect();
+        let incidents = &self.saved.incidents;
+        let find = |fits: &dyn Fn(&Incident) -> bool| {
+            own.iter().rev().find(|index| incidents.get(**index).is_some_and(fits)).copied()
+        };
+        let gathering = |i: &Incident| i.told == 0 && i.shared() == shared && now < later(i.seen, gather);
+        let same_pool = |i: &Incident| {
+            begun.key.pool().is_some_and(|pool| i.pools().contains(pool)) && i.shared() == shared
+        };
+        let found = find(&gathering).or_else(|| find(&same_pool));
+        let found = found.or_else(|| (own.len() >= INCIDENTS_MAX).then(|| own.last().copied()).flatten());
+        let index = found.unwrap_or_else(|| {
+            self.saved.next_number += 1;
+            self.saved.incidents.push(Incident {
+                number: self.saved.next_number,
+                route: route.clone(),
+                began: begun.at,
+                seen: now,
+                severity: begun.severity,
+                troubles: BTreeMap::new(),
+                history: Vec::new(),
+                left_out: 0,
+                told: 0,
+                told_severity: begun.severity,
+                last_told: None,
+                fresh: false,
+                well_since: None,
+                held: None,
+                by_peer: false,
+                root: None,
+                previous: None,
+                before: Vec::new(),
+                losses: BTreeMap::new(),
+            });
+            self.saved.incidents.len() - 1
+        });
+        let Some(incident) = self.saved.incidents.get_mut(index) else { return };
+        incident.began = incident.began.min(begun.at);
+        if let Some(pool) = begun.key.pool()
+            && !incident.pools().contains(pool)
+            && let Some(rows) = self.before.get(pool)
+        {
+            let room = ROWS_MAX.saturating_sub(incident.before.len());
+            incident.before.extend(rows.iter().take(room).cloned());
+        }
+        incident.take(begun);
+    }
+
+    /// Whether `key` is kept from being told now, and when to look again.
+    fn silenced(&self, key: &Key, state: &State, now: Timestamp) -> (bool, Option<Timestamp>) {
+        let mut again: Option<Timestamp> = None;
+        let mut silenced = false;
+        let mut note = |until: Option<Timestamp>| {
+            silenced = true;
+            again = again.into_iter().chain(until).min();
+        };
+        for silence in &state.orders.silences {
+            if silence.in_force(now) && key.is_covered(&silence.target) {
+                note(Some(silence.until));
+            }
+        }
+        for silence in &self.settings.silences {
+            let lasts = silence.until.is_none_or(|until| now < until);
+            let zone = &self.settings.zone;
+            let in_hours = silence.hours.is_empty() || silence.hours.contain(now, zone);
+            if lasts && in_hours && key.is_covered(&silence.target) {
+                let change =
+                    (!silence.hours.is_empty()).then(|| silence.hours.change_after(now, zone)).flatten();
+                note(silence.until.into_iter().chain(change).min());
+            }
+        }
+        // Whoever drains a server knows that it may be off.
+        if let Key::Server(id) = key
+            && let Some(drain) = state.orders.drain_of(id, now)
+        {
+            note(drain.until);
+        }
+        (silenced, again)
+    }
+
+    /// Looks at the troubles that stand: what is silenced no more, what has passed.
+    pub(super) fn review(&mut self, state: &State, now: Timestamp) {
+        let keys: Vec<Key> = self
+            .saved
+            .standing
+            .iter()
+            .filter(|(_, standing)| standing.passing && now >= later(standing.last, PASSES))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in keys {
+            let at = self.saved.standing.get(&key).map_or(now, |standing| standing.last);
+            self.ends(&key, at, &format!("{}: it did not happen again", key.subject()), now);
+        }
+        let none = state.orders.silences.is_empty() && state.orders.drains.is_empty();
+        if none && self.settings.silences.is_empty() && !self.saved.standing.values().any(|s| s.silenced) {
+            return;
+        }
+        let mut told: Vec<Begun> = Vec::new();
+        let mut standings = std::mem::take(&mut self.saved.standing);
+        for (key, standing) in &mut standings {
+            let (silenced, until) = self.silenced(key, state, now);
+            standing.reviewed_until = until;
+            if standing.silenced == silenced {
+                continue;
+            }
+            standing.silenced = silenced;
+            self.changed = true;
+            if !silenced {
+                told.push(Begun {
+                    key: key.clone(),
+                    severity: standing.severity,
+                    passing: standing.passing,
+                    at: standing.since,
+                    cause: standing.cause.clone(),
+                    text: standing.text.clone(),
+                });
+            }
+        }
+        self.saved.standing = standings;
+        for begun in told {
+            // An incident that has it open already needs no second beginning.
+            let known = |i: &Incident| i.troubles.get(&begun.key).is_some_and(|t| t.ended.is_none());
+            if !self.saved.incidents.iter().any(known) {
+                self.join(&begun, now);
+            }
+        }
+    }
+
+    /// Holds what is known against the state: what ended without an event, and what only the state says.
+    pub(super) fn hold_against(&mut self, state: &State, heard: bool, now: Timestamp) {
+        if !heard {
+            return;
+        }
+        let mut over: Vec<(Key, Timestamp, String)> = Vec::new();
+        for key in self.saved.standing.keys() {
+            let end = match key {
+                Key::Server(id) => server_end(id, state),
+                Key::Drain(target) => {
+                    let ordered = |drain: &Drain| drain.target.to_string() == *target;
+                    (!state.orders.drains.iter().any(ordered))
+                        .then(|| (now, format!("{target} is drained no more")))
+                }
+                Key::FailOpen(pool) if state.lvsd.connected => {
+                    let open = state.lvsd.items.values().any(|s| s.virtual_server == *pool && s.fail_open);
+                    (!open).then(|| (now, format!("{pool}: ejection works normally again")))
+                }
+                Key::Sorry(pool) if state.lvsd.connected => {
+                    let mut services = state.lvsd.items.values().filter(|s| s.virtual_server == *pool);
+                    let sorry = services.any(|s| s.destinations.values().any(|to| to.sorry));
+                    (!sorry).then(|| (now, format!("{pool}: the sorry server is out of the table")))
+                }
+                Key::Blind if state.checkd.connected && state.checkd.head.blind_since.is_none() => {
+                    Some((now, "this director sees again".to_owned()))
+                }
+                Key::RouterFault(name) if state.vipd.connected => {
+                    let router = state.vipd.items.get(name);
+                    let well = router.is_none_or(|router| router.state != RouterState::Initialize);
+                    let arp = router.is_some_and(|router| router.kind == RouterKind::Arp);
+                    (well && !arp).then(|| (now, format!("virtual router {name} takes part again")))
+                }
+                Key::Advisory(id) if state.checkd.connected && !state.checkd.items.contains_key(id) => {
+                    Some((now, format!("{id} is configured no more")))
+                }
+                Key::Ipvs if state.lvsd.connected => {
+                    let present = matches!(state.lvsd.head.kernel, agent_api::KernelTable::Present { .. });
+                    present.then(|| (now, "the kernel's IPVS can be used again".to_owned()))
+                }
+                Key::Daemon(name) => {
+                    let connected = match name.as_str() {
+                        "checkd" => state.checkd.connected,
+                        "lvsd" => state.lvsd.connected,
+                        "vipd" => state.vipd.connected,
+                        _ => false,
+                    };
+                    connected.then(|| (now, format!("{name} reports again")))
+                }
+                _ => None,
+            };
+            over.extend(end.map(|(at, text)| (key.clone(), at, text)));
+        }
+        for (key, at, text) in over {
+            self.ends(&key, at, &text, now);
+        }
+        self.storage(state, now);
+        self.blindness(state, now);
+        if state.checkd.connected && std::mem::take(&mut self.saved.hold_all) {
+            self.changed = true;
+            for (id, health) in &state.checkd.items {
+                let key = Key::Server(id.clone());
+                let wrong = matches!(health.verdict, Verdict::Down | Verdict::Degraded);
+                if wrong && !self.saved.standing.contains_key(&key) {
+                    let text = format!("{id} is {}: {}", health.verdict, health.detail);
+                    let begun = Begun {
+                        key,
+                        severity: Severity::Warning,
+                        passing: false,
+                        at: health.since,
+                        cause: health.cause.clone(),
+                        text,
+                    };
+                    self.begins(begun, state, now);
+                }
+            }
+        }
+    }
+
+    fn blindness(&mut self, state: &State, now: Timestamp) {
+        let Some(since) = state.checkd.head.blind_since.filter(|_| state.checkd.connected) else { return };
+        if !self.saved.standing.contains_key(&Key::Blind) {
+            let begun = Begun {
+                key: Key::Blind,
+                severity: Severity::Critical,
+                passing: false,
+                at: since,
+                cause: None,
+                text:
+                    "this director sees nothing: most servers fail and no sentinel answers; verdicts are held"
+                        .to_owned(),
+            };
+            self.begins(begun, state, now);
+        }
+    }
+
+    fn storage(&mut self, state: &State, now: Timestamp) {
+        match state.storage.failing_since {
+            Some(since) if !self.saved.standing.contains_key(&Key::Storage) => {
+                let begun = Begun {
+                    key: Key::Storage,
+                    severity: Severity::Warning,
+                    passing: false,
+                    at: since,
+                    cause: None,
+                    text: format!("the agent can't keep its state on disk: {}", state.storage.detail),
+                };
+                self.begins(begun, state, now);
+            }
+            None => self.ends(&Key::Storage, now, "the agent keeps its state on disk again", now),
+            Some(_) => {}
+        }
+    }
+
+    /// Sees which virtual servers serve, and adds up what clients lose.
+    pub(super) fn integrate(&mut self, state: &State, now: Timestamp) {
+        if !state.checkd.connected || !state.lvsd.connected {
+            return;
+        }
+        let pools = evidence::pools(state, now);
+        for (name, pool) in &pools {
+            let key = Key::Pool(name.clone());
+            let stands = self.saved.standing.contains_key(&key);
+            let quorum = pool.quorum.max(1) as usize;
+            if pool.serving >= quorum && !pool.lost {
+                if stands {
+                    let text = format!("{name} works again: {} of {} serve", pool.serving, pool.total);
+                    self.ends(&key, now, &text, now);
+                }
+            } else if (pool.lost || pool.serving + pool.unknown < quorum) && !stands {
+                let text = if pool.serving == 0 {
+                    format!("{name} has no real server that serves, of {}", pool.total)
+                } else {
+                    format!(
+                        "{name} is below its quorum of {quorum}: {} of {} serve",
+                        pool.serving, pool.total
+                    )
+                };
+                let at = pool.latest.map_or(now, |at| at.min(now));
+                let begun =
+                    Begun { key, severity: Severity::Critical, passing: false, at, cause: None, text };
+                self.begins(begun, state, now);
+            }
+        }
+        for incident in &mut self.saved.incidents {
+            let names: Vec<Name> = incident.pools().into_iter().cloned().collect();
+            for name in names {
+                if let Some(pool) = pools.get(&name) {
+                    add_up(&mut incident.losses, name, pool, now);
+                }
+            }
+        }
+    }
+}
+
+/// Why trouble with the real server is over, when the state says so.
+fn server_end(id: &RealServerId, state: &State) -> Option<(Timestamp, String)> {
+    if !state.checkd.connected {
+        return None;
+    }
+    match state.checkd.items.get(id) {
+        None => {
+            let at = state.checkd.heard_at.unwrap_or(state.written_at);
+            Some((at, format!("{id} is configured no more")))
+        }
+        Some(health) if health.verdict == Verdict::Up => Some((health.since, format!("{id} is up"))),
+        Some(_) => None,
+    }
+}
+
+fn add_up(losses: &mut BTreeMap<Name, Loss>, name: Name, pool: &PoolStanding, now: Timestamp) {
+    let loss = losses.entry(name).or_insert_with(|| Loss {
+        total: pool.total,
+        fewest: pool.serving,
+        quorum: pool.quorum,
+        none_ms: 0,
+        below_ms: 0,
+        serving: pool.serving,
+        last_at: pool.latest.map_or(now, |at| at.min(now)),
+    });
+    let span = now.duration_since(loss.last_at).max(SignedDuration::ZERO);
+    let span = u64::try_from(span.as_millis()).unwrap_or_default();
+    if loss.serving == 0 {
+        loss.none_ms = loss.none_ms.saturating_add(span);
+    }
+    if loss.serving < loss.quorum.max(1) as usize {
+        loss.below_ms = loss.below_ms.saturating_add(span);
+    }
+    loss.total = pool.total;
+    loss.quorum = pool.quorum;
+    loss.serving = pool.serving;
+    loss.fewest = loss.fewest.min(pool.serving);
+    loss.last_at = now;
+}
