@@ -122,6 +122,7 @@ fn same_but_for_time(view: &View, last: &View, now: Timestamp, then: Timestamp) 
         && view.reasons == last.reasons
         && view.daemons == last.daemons
         && view.virtual_servers == last.virtual_servers
+        && view.virtual_routers == last.virtual_routers
         && view.drains == last.drains
 }
 

@@ -9,6 +9,7 @@ mod missing;
 mod overview;
 mod parts;
 mod pool;
+mod routers;
 mod server;
 mod spark;
 #[cfg(test)]

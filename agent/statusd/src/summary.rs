@@ -3,7 +3,10 @@
 //! Owns the form and its bounds. It holds this director's own facts alone, never what it heard of another: two that ask each
 //! other can't go in circles.
 
-use agent_core::view::{Level, Source, VirtualServerView};
+use std::net::IpAddr;
+
+use agent_api::RouterState;
+use agent_core::view::{Level, RouterView, Source, VirtualServerView};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +15,9 @@ use crate::app::Snapshot;
 /// How many reasons and virtual servers are told.
 const REASONS: usize = 5;
 const VIRTUAL_SERVERS: usize = 50;
+/// How many virtual routers, and addresses of each, are told.
+const ROUTERS: usize = 24;
+const ADDRESSES: usize = 4;
 /// The longest text that is told, in bytes.
 const TEXT: usize = 300;
 
@@ -38,10 +44,26 @@ pub struct Summary {
     pub virtual_servers: Vec<SummaryPool>,
     /// How many virtual servers there are.
     pub virtual_servers_total: usize,
+    /// Virtual routers, by name, at most [`ROUTERS`].
+    #[serde(default)]
+    pub virtual_routers: Vec<SummaryRouter>,
     /// Real servers that serve.
     pub serving: usize,
     /// All real servers.
     pub real_servers_total: usize,
+}
+
+/// One virtual router.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SummaryRouter {
+    /// Its name.
+    pub name: String,
+    /// Whether vipd was heard of lately: otherwise all this is old.
+    pub fresh: bool,
+    /// State on that machine.
+    pub state: RouterState,
+    /// The first of its addresses.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// One thing that is wrong.
@@ -90,6 +112,7 @@ impl Summary {
             reasons_total: view.reasons.len(),
             virtual_servers: pools.iter().take(VIRTUAL_SERVERS).map(|pool| SummaryPool::of(pool)).collect(),
             virtual_servers_total: pools.len(),
+            virtual_routers: view.virtual_routers.iter().take(ROUTERS).map(SummaryRouter::of).collect(),
             serving: pools.iter().map(|pool| pool.serving).sum(),
             real_servers_total: pools.iter().map(|pool| pool.total).sum(),
         }
@@ -98,6 +121,18 @@ impl Summary {
     /// The same without the moment: whether two say something different.
     pub fn is_news(&self, before: &Self) -> bool {
         Self { generated_at: before.generated_at, ..self.clone() } != *before
+    }
+}
+
+impl SummaryRouter {
+    fn of(router: &RouterView) -> Self {
+        let report = &router.report;
+        Self {
+            name: router.name.to_string(),
+            fresh: router.fresh,
+            state: report.state,
+            addresses: report.addresses.iter().take(ADDRESSES).copied().collect(),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Owns how old news are told from fresh ones. Texts of the other director are cut and escaped like those of anybody.
 
+use agent_api::RouterState;
 use agent_core::view::Level;
 
 use super::parts;
@@ -65,6 +66,19 @@ fn summary(html: &mut Html, said: &Summary, old: bool) {
         .raw("</b> of ")
         .text(parts::grouped(said.real_servers_total as u64));
     html.raw(" real servers serving</p>");
+    for router in said.virtual_routers.iter().take(VIRTUAL_SERVERS) {
+        let (class, word) = match (router.fresh && !old, router.state) {
+            (false, _) => ("unknown", "not known"),
+            (true, RouterState::Active) => ("up", "Active"),
+            (true, RouterState::Backup) => ("drained", "Backup"),
+            (true, RouterState::Initialize) => ("down", "takes no part"),
+        };
+        html.raw("<p><b class=\"state ").raw(class).raw("\">").raw(word).raw("</b> ").brief(&router.name, 80);
+        for address in router.addresses.iter().take(4) {
+            html.raw(" <code>").text(address).raw("</code>");
+        }
+        html.raw("</p>");
+    }
     if !said.reasons.is_empty() {
         html.raw("<ul class=\"reasons\">");
         for reason in said.reasons.iter().take(REASONS) {

@@ -7,7 +7,7 @@ use agent_core::view::{DaemonStatus, KernelStatus, Level, Source, View, VirtualS
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{Place, directors, frame, parts, word};
+use super::{Place, directors, frame, parts, routers, word};
 use crate::app::{App, Snapshot};
 use crate::history::History;
 use crate::html::Html;
@@ -34,6 +34,7 @@ pub fn overview(app: &App, snapshot: &Snapshot) -> Html {
     frame(app, snapshot, Place::Overview, "", |html| {
         judgement(html, view);
         directors::directors(html, app, snapshot);
+        routers::routers(html, view);
         let total: usize = view.virtual_servers.iter().map(|pool| pool.total).sum();
         let all = total <= ALL_SHOWN;
         let mut pools: Vec<&VirtualServerView> = view.virtual_servers.iter().collect();
@@ -96,7 +97,8 @@ fn sums(html: &mut Html, view: &View) {
     let (active, inactive) = servers()
         .filter_map(parts::connections)
         .fold((0, 0), |(active, inactive), (a, i)| (active + a, inactive + i));
-    let sums: [(&'static str, String); 4] = [
+    let (connections, packets) = servers().filter_map(parts::rates).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let sums: [(&'static str, String); 6] = [
         ("virtual servers", parts::grouped(view.virtual_servers.len() as u64)),
         (
             "real servers serving",
@@ -104,6 +106,8 @@ fn sums(html: &mut Html, view: &View) {
         ),
         ("active connections", parts::grouped(active)),
         ("inactive", parts::grouped(inactive)),
+        ("connections/s", parts::grouped(connections)),
+        ("packets/s", parts::grouped(packets)),
     ];
     for (what, count) in sums {
         html.raw("<div><dt>").raw(what).raw("</dt><dd>").text(count).raw("</dd></div>");

@@ -88,6 +88,15 @@ pub fn connections(server: &RealServerView) -> Option<(u64, u64)> {
     })
 }
 
+/// Connections and packets of clients a second, over all its destinations, as the kernel counts them; `None` when the table
+/// is not known.
+pub fn rates(server: &RealServerView) -> Option<(u64, u64)> {
+    connections(server)?;
+    Some(server.destinations.iter().fold((0, 0), |(connections, packets), to| {
+        (connections + to.traffic.connections_per_sec, packets + to.traffic.packets_in_per_sec)
+    }))
+}
+
 /// `1.20 ms`.
 pub fn latency(micros: u64) -> String {
     match micros {
@@ -115,7 +124,7 @@ pub fn table_head(html: &mut Html, pool: &VirtualServerView) {
     html.raw("<table class=\"servers\"><caption class=\"vh\">Real servers of ").text(&pool.name);
     html.raw("</caption><thead><tr><th scope=\"col\">Server</th><th scope=\"col\">Verdict</th>");
     html.raw("<th scope=\"col\" class=\"n\">Weight</th><th scope=\"col\" class=\"n\">Active</th>");
-    html.raw("<th scope=\"col\" class=\"n\">Inactive</th><th scope=\"col\" class=\"n\">Latency</th>");
+    html.raw("<th scope=\"col\" class=\"n\">Inactive</th><th scope=\"col\" class=\"n\">Packets/s</th><th scope=\"col\" class=\"n\">Latency</th>");
     html.raw("<th scope=\"col\">10 minutes</th></tr></thead><tbody>");
 }
 
@@ -139,7 +148,8 @@ pub fn row(html: &mut Html, pool: &VirtualServerView, server: &RealServerView, h
         None => ("–".to_owned(), "–".to_owned()),
     };
     let latency = server.latency_us.map_or_else(|| "–".to_owned(), latency);
-    for figure in [active, inactive, latency] {
+    let packets = rates(server).map_or_else(|| "–".to_owned(), |(_, packets)| grouped(packets));
+    for figure in [active, inactive, packets, latency] {
         html.raw("<td class=\"n\">").text(figure).raw("</td>");
     }
     html.raw("<td>");

@@ -109,7 +109,8 @@ fn table(html: &mut Html, server: &RealServerView) {
     }
     html.raw("<table class=\"destinations\"><thead><tr><th scope=\"col\">Service</th><th scope=\"col\">Destination</th>");
     html.raw("<th scope=\"col\" class=\"n\">Weight</th><th scope=\"col\" class=\"n\">Active</th>");
-    html.raw("<th scope=\"col\" class=\"n\">Inactive</th></tr></thead><tbody>");
+    html.raw("<th scope=\"col\" class=\"n\">Inactive</th><th scope=\"col\" class=\"n\">Connections/s</th>");
+    html.raw("<th scope=\"col\" class=\"n\">Packets/s</th></tr></thead><tbody>");
     for to in &server.destinations {
         html.raw("<tr><th scope=\"row\"><code>")
             .text(to.service)
@@ -119,6 +120,9 @@ fn table(html: &mut Html, server: &RealServerView) {
         html.text(parts::grouped(to.active_connections.into()))
             .raw("</td><td class=\"n\">")
             .text(parts::grouped(to.inactive_connections.into()));
+        for rate in [to.traffic.connections_per_sec, to.traffic.packets_in_per_sec] {
+            html.raw("</td><td class=\"n\">").text(parts::grouped(rate));
+        }
         html.raw("</td></tr>");
     }
     html.raw("</tbody></table></section>");

@@ -92,6 +92,9 @@ impl Drop for Agent {
 pub fn beat(state: &mut State) {
     state.checkd.heard_at = Some(Timestamp::now());
     state.lvsd.heard_at = Some(Timestamp::now());
+    if state.vipd.connected {
+        state.vipd.heard_at = Some(Timestamp::now());
+    }
 }
 
 fn whole(state: &State) -> Vec<u8> {

@@ -152,6 +152,8 @@ pub fn event(state: &mut State, kind: EventKind, seconds_ago: i64, id: Option<&s
 /// One down, one degraded, one drained: what staff see on an ordinary bad day.
 pub fn bad() -> State {
     let mut state = good();
+    add_router(&mut state, "resolver-vip", true, "it has the highest priority");
+    add_router(&mut state, "web-vip", false, "10.0.0.2 has a higher priority");
     event(
         &mut state,
         EventKind::DrainOrdered,
@@ -230,6 +232,10 @@ pub fn hostile() -> State {
     let mut state = bad();
     let all = HOSTILE.join(" ");
     set(&mut state, "resolver/dns1", Verdict::Down, Some("dns_answer_mismatch"), &all);
+    for router in state.vipd.items.values_mut() {
+        router.interface.clone_from(&all);
+        router.detail.clone_from(&all);
+    }
     state.lvsd.head.kernel = KernelTable::Present { version: all.clone() };
     for report in state.lvsd.items.values_mut() {
         report.scheduler.clone_from(&all);
@@ -286,4 +292,28 @@ pub fn large(pools: usize, down: usize) -> State {
         );
     }
     state
+}
+
+/// Adds a virtual router, Active or not.
+pub fn add_router(state: &mut State, name: &str, active: bool, detail: &str) {
+    let addresses = ["192.0.2.53", "2001:db8::53"];
+    state.vipd.items.insert(
+        name.parse().unwrap(),
+        from(json!({
+            "kind": "vrrp",
+            "state": if active { "active" } else { "backup" },
+            "since": ago(5_000),
+            "why": "active",
+            "detail": detail,
+            "interface": "eth0",
+            "vrid": 51,
+            "addresses": addresses,
+            "held": if active { addresses.to_vec() } else { vec![] },
+            "base_priority": 150,
+            "priority": 150,
+            "active": if active { json!(null) } else { json!({ "source": "10.0.0.2", "priority": 200, "interval_ms": 1000, "heard_at": ago(1) }) },
+        })),
+    );
+    state.vipd.connected = true;
+    state.vipd.heard_at = Some(Timestamp::now());
 }
