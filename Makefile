@@ -40,6 +40,9 @@ bench: build ## the cost of one dnscheck and of one probe beside other tools
 soak: ## simulations and fuzzers over worlds that no test has seen, for HOURS (1)
 	@tests/soak.sh "$(or $(HOURS),1)"
 
+deb: ## a Debian package, into target/debian
+	@etc/debian/build.sh
+
 audit: ## known advisories, licences, sources (needs cargo-deny and its advisory database)
 	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: $(CARGO) install --locked cargo-deny" >&2; exit 1; }
 	cargo-deny --locked check
@@ -72,4 +75,4 @@ install: ## into DESTDIR (default: this machine); builds first where there is a 
 	  install -m 640 etc/holdfast.toml "$(DESTDIR)$(SYSCONFDIR)/holdfast/holdfast.toml"; \
 	fi
 
-.PHONY: help build test test-browser demo bench soak audit install
+.PHONY: help build test test-browser demo bench soak deb audit install

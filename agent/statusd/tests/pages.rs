@@ -244,3 +244,20 @@ fn a_connection_serves_many_requests_and_survives_odd_ones() {
         assert_eq!(world.get("/healthz").status, 200);
     }
 }
+
+#[test]
+fn virtual_addresses_are_shown_with_where_they_are() {
+    let world = World::of(states::bad());
+    let page = world.text("/");
+    let section = page.split("id=\"routers\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert!(section.contains("Active here") && section.contains("2 of 2 held here"), "{section}");
+    assert!(section.contains("at 10.0.0.2, priority 200") && section.contains("Backup"), "{section}");
+    // What vipd does not confirm any more is not passed off as known.
+    world.agent().stop_beating();
+    world.agent().change(|state| state.vipd.heard_at = Some(states::ago(100)));
+    until("old news", || {
+        let page = world.text("/");
+        page.contains("vipd is not heard, this is old") && !page.contains("Active here")
+    });
+    assert_eq!(world.json("/api/v1/summary")["virtual_routers"][0]["fresh"], false);
+}

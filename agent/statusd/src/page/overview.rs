@@ -16,8 +16,8 @@ use crate::reply::page;
 /// Up to so many real servers are all shown.
 const ALL_SHOWN: usize = 48;
 /// Rows are left out once the page is this long, in bytes, and virtual servers once it is that long.
-const ROWS_TO: usize = 30_000;
-const POOLS_TO: usize = 36_000;
+const ROWS_TO: usize = 27_000;
+const POOLS_TO: usize = 33_000;
 /// How many reasons, drains and events are shown.
 const REASONS: usize = 8;
 const DRAINS: usize = 8;
@@ -97,7 +97,8 @@ fn sums(html: &mut Html, view: &View) {
     let (active, inactive) = servers()
         .filter_map(parts::connections)
         .fold((0, 0), |(active, inactive), (a, i)| (active + a, inactive + i));
-    let (connections, packets) = servers().filter_map(parts::rates).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let (connections, packets) =
+        servers().filter_map(parts::rates).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     let sums: [(&'static str, String); 6] = [
         ("virtual servers", parts::grouped(view.virtual_servers.len() as u64)),
         (

@@ -24,7 +24,9 @@ pub fn routers(html: &mut Html, view: &View) {
     }
     html.raw("</ul>");
     if view.virtual_routers.len() > ROUTERS {
-        html.raw("<p class=\"more\">and ").text(view.virtual_routers.len() - ROUTERS).raw(" more; see holdfast status</p>");
+        html.raw("<p class=\"more\">and ")
+            .text(view.virtual_routers.len() - ROUTERS)
+            .raw(" more; see holdfast status</p>");
     }
     html.raw("</section>");
 }
@@ -37,7 +39,13 @@ fn row(html: &mut Html, router: &RouterView) {
         (true, RouterState::Backup) => ("drained", "Backup"),
         (true, RouterState::Initialize) => ("down", "takes no part"),
     };
-    html.raw("<li><b>").text(&router.name).raw("</b> <b class=\"state ").raw(class).raw("\">").raw(said).raw("</b> ");
+    html.raw("<li><b>")
+        .text(&router.name)
+        .raw("</b> <b class=\"state ")
+        .raw(class)
+        .raw("\">")
+        .raw(said)
+        .raw("</b> ");
     parts::since(html, report.since);
     html.raw("<br>");
     for address in report.addresses.iter().take(ADDRESSES) {
