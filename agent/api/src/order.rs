@@ -127,7 +127,7 @@ pub struct Orders {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub handovers: Vec<Handover>,
     /// The silences, at most one per target.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub silences: Vec<Silence>,
 }
 
