@@ -85,7 +85,7 @@ fn a_wrong_configuration_prevents_a_start_and_never_ends_a_running_one() {
     until("the refusal of the new configuration", || {
         place.log().contains("the former one stays").then_some(())
     });
-    assert!(place.log().contains("holdfast.toml:14:1"), "{}", place.log());
+    assert!(place.log().contains("holdfast.toml:20:1"), "{}", place.log());
     place.drain("dns1").unwrap();
     fs::remove_file(&place.config).unwrap();
     agent.signal(Signal::SIGHUP);
