@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use agent_api::config::{
-    Adopt, Checksum, Config, Engine, Forwarding, RealServer, Scheduling, Tunnel, VirtualServer,
+    Adopt, Checksum, Config, Engine, Forwarding, RealServer, Scheduling, SorryServer, Tunnel, VirtualServer,
 };
 use agent_api::{AddressFamily, Name, Protocol, RealServerId, ServiceAddress};
 use agent_ipvs::{
@@ -50,8 +50,18 @@ pub struct Pool {
     pub services: Vec<Service>,
     /// How many members must be up for it to count as working.
     pub quorum: u32,
+    /// So many more before it counts as working again, and so many fewer before it counts as not.
+    pub quorum_hysteresis: u32,
     /// How many members must stay in the table.
     pub min_serving: usize,
+    /// How many failing checks take out within which time; absent: any number.
+    pub ejection_rate: Option<(usize, SignedDuration)>,
+    /// How long a member that returns takes to its full weight.
+    pub slow_start: SignedDuration,
+    /// The weight of a degraded member, in percent of its own.
+    pub degraded_percent: u8,
+    /// Who answers in each of the services while no member does, with weight 1.
+    pub sorry: Vec<Option<Destination>>,
     /// Its real servers.
     pub members: Vec<Member>,
     /// Their indices in the order of their names, in which verdicts come.
@@ -193,10 +203,25 @@ fn pool(virtual_server: &VirtualServer, family: AddressFamily) -> Result<Pool, V
     let members = members.collect::<Result<Vec<Member>, ValueError>>()?;
     let mut by_name: Vec<usize> = (0..members.len()).collect();
     by_name.sort_unstable_by_key(|index| members.get(*index).map(|member| &member.id));
+    let sorry = sorry_server(virtual_server, family);
+    let sorry = addresses.iter().zip(&services).map(|(address, service)| {
+        let Some(sorry) = sorry else { return Ok(None) };
+        let destination = sorry_destination(sorry, *address)?;
+        service.check_destination(&destination)?;
+        Ok(Some(destination))
+    });
+    let lasting = |length: Duration| SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
+    let rate = virtual_server.ejection_rate;
     Ok(Pool {
         by_name,
         name: virtual_server.name.clone(),
         quorum: virtual_server.quorum,
+        quorum_hysteresis: virtual_server.quorum_hysteresis,
+        ejection_rate: rate
+            .map(|rate| (usize::try_from(rate.servers).unwrap_or(usize::MAX), lasting(rate.per))),
+        slow_start: lasting(virtual_server.slow_start),
+        degraded_percent: virtual_server.degraded_weight_percent,
+        sorry: sorry.collect::<Result<Vec<_>, ValueError>>()?,
         min_serving: virtual_server.min_serving_of(members.len()),
         members,
         services,
@@ -242,6 +267,27 @@ fn destination(real_server: &RealServer, service: ServiceAddress) -> Result<Dest
     let key = DestinationKey::new(target.ip(), target.port());
     let thresholds = Thresholds::new(real_server.upper_threshold, real_server.lower_threshold)?;
     Ok(Destination { thresholds, ..Destination::new(key, forwarding, Weight::new(real_server.weight)?) })
+}
+
+/// The sorry server of this family, or else one that can be reached by tunnel.
+fn sorry_server(virtual_server: &VirtualServer, family: AddressFamily) -> Option<&SorryServer> {
+    let all = &virtual_server.sorry_servers;
+    let own = all.iter().find(|one| AddressFamily::of(one.address) == family);
+    own.or_else(|| all.iter().find(|one| one.forwarding == Forwarding::Tunnel))
+}
+
+fn sorry_destination(sorry: &SorryServer, service: ServiceAddress) -> Result<Destination, ValueError> {
+    let port = match service {
+        ServiceAddress::Address { address, .. } => address.port(),
+        ServiceAddress::FirewallMark { .. } => 0,
+    };
+    let forwarding = match sorry.forwarding {
+        Forwarding::Direct => agent_ipvs::Forwarding::Direct,
+        Forwarding::Tunnel => agent_ipvs::Forwarding::Tunnel(encapsulation(Tunnel::Ipip)),
+        Forwarding::Nat => agent_ipvs::Forwarding::Masquerade,
+    };
+    let key = DestinationKey::new(sorry.address, sorry.port.unwrap_or(port));
+    Ok(Destination::new(key, forwarding, Weight::new(1)?))
 }
 
 fn encapsulation(tunnel: Tunnel) -> Encapsulation {

@@ -39,6 +39,8 @@ pub struct Facts<'a> {
     pub ours: &'a BTreeSet<ServiceKey>,
     /// Services of others that have been warned of for long enough, where all are claimed.
     pub warned: &'a BTreeSet<ServiceKey>,
+    /// Virtual servers that had lost their quorum.
+    pub quorum_lost: &'a BTreeSet<Name>,
     /// Whether the kernel lets the flows of a removed destination go on elsewhere with their next packet:
     /// `net.ipv4.vs.expire_nodest_conn=1`. With 0 it drops them until they time out.
     pub flows_move: bool,
@@ -55,8 +57,13 @@ pub struct Plan {
     pub surplus: BTreeSet<ServiceKey>,
     /// Services of others that are left alone, for now or for good.
     pub foreign: BTreeSet<ServiceKey>,
-    /// Virtual servers where `min_serving` keeps servers in the table that are down, with how many it keeps.
+    /// Virtual servers where `min_serving`, `max_ejected` or `ejection_rate` keeps servers in the table that are down, with how many
+    /// it keeps.
     pub fail_open: BTreeMap<Name, usize>,
+    /// Virtual servers that have lost their quorum.
+    pub quorum_lost: BTreeSet<Name>,
+    /// Virtual servers for which the sorry server answers.
+    pub sorry: BTreeSet<Name>,
 }
 
 /// How long a drained destination behind address translation stays in a UDP service: the answers to queries under way need the
@@ -80,23 +87,28 @@ enum Place {
     Out,
 }
 
-/// Makes the plan.
+/// Makes the plan. docs/decisions.md has its rules in one table.
 #[must_use]
 pub fn plan(facts: &Facts<'_>) -> Plan {
     let mut plan = Plan::default();
     for pool in &facts.blueprint.pools {
-        let (places, kept) = places(facts, pool);
-        if kept > 0 {
-            *plan.fail_open.entry(pool.name.clone()).or_default() += kept;
+        let said = said(facts, pool);
+        let decision = decide(facts, pool, &said);
+        if decision.kept > 0 {
+            *plan.fail_open.entry(pool.name.clone()).or_default() += decision.kept;
         }
-        let replaced = takes_over(facts, pool, &places);
+        if has_lost_quorum(facts, pool, &decision) {
+            plan.quorum_lost.insert(pool.name.clone());
+        }
+        let places = &decision.places;
+        let replaced = takes_over(facts, pool, places, &said);
         for (index, service) in pool.services.iter().enumerate() {
             let mut entry = ServiceEntry::new(*service);
             let there = facts.actual.get(service.key());
             let mut present = Cursor::new(there.map(|entry| &entry.destinations));
             // Filled in one go, which is much faster than one by one.
             let mut destinations = Vec::with_capacity(pool.members.len());
-            for (member, place) in pool.members.iter().zip(&places) {
+            for ((member, place), said) in pool.members.iter().zip(places).zip(&said) {
                 let Some(configured) = member.destinations.get(index) else { continue };
                 let present = present.get(&configured.key);
                 let place = if replaced { leaving(facts, *place, service, configured) } else { *place };
@@ -106,12 +118,25 @@ pub fn plan(facts: &Facts<'_>) -> Plan {
                     Place::Unproven => Place::Serving,
                     other => other,
                 };
-                if let Some(weight) = weight(place, configured.weight, present.map(|there| there.weight)) {
+                let present = present.map(|there| there.weight);
+                let full = match place {
+                    // While a server can't be judged, its weight stays what it was.
+                    Place::Held if weights_vary(pool, *said) => present.unwrap_or(configured.weight),
+                    Place::Held => configured.weight,
+                    _ => weighed(facts, pool, *said, configured.weight),
+                };
+                if let Some(weight) = weight(place, full, present) {
                     let destination = Destination { weight, ..*configured };
                     destinations.push((destination.key, destination));
                 }
             }
             entry.destinations = destinations.into_iter().collect();
+            if let Some(Some(sorry)) = pool.sorry.get(index)
+                && needs_sorry_server(facts, service, &entry, sorry, decision.known)
+            {
+                entry.destinations.entry(sorry.key).or_insert(*sorry);
+                plan.sorry.insert(pool.name.clone());
+            }
             plan.wanted.insert(*service.key(), entry);
         }
     }
@@ -123,37 +148,76 @@ pub fn plan(facts: &Facts<'_>) -> Plan {
     plan
 }
 
+/// Whether no real server gets new clients in this service. Before anything is known of any of them nobody is sorry yet; a sorry server
+/// that is there stays.
+fn needs_sorry_server(
+    facts: &Facts<'_>,
+    service: &Service,
+    wanted: &ServiceEntry,
+    sorry: &Destination,
+    known: bool,
+) -> bool {
+    let served = wanted.destinations.values().any(|there| there.weight > Weight::ZERO);
+    !served && (known || destination(facts.actual, service.key(), &sorry.key).is_some())
+}
+
 /// Whether `health` may change the table. What a former run of the daemons left, and none of this run has borne out, may not:
 /// if all were killed at once, what they did last may be known to the kernel alone.
 fn is_proven(facts: &Facts<'_>, health: &RealServerHealth) -> bool {
     health.unconfirmed == 0 && facts.checks.is_some_and(|checks| checks.connected)
 }
 
-/// What `checkd` says of each member, as far as it can still be trusted.
-fn healths<'a>(facts: &Facts<'a>, pool: &Pool) -> Vec<Option<&'a RealServerHealth>> {
-    let trusted = |checks: &&CheckSection| {
-        checks.heard_at.is_some_and(|heard_at| facts.now.duration_since(heard_at) <= SILENCE)
-    };
-    let mut found = Cursor::new(facts.checks.filter(trusted).map(|checks| &checks.items));
-    let mut healths = vec![None; pool.members.len()];
+/// What `checkd` last said of a real server, if it did.
+type Said<'a> = Option<&'a RealServerHealth>;
+
+/// What it last said of each member.
+fn said<'a>(facts: &Facts<'a>, pool: &Pool) -> Vec<Said<'a>> {
+    let mut found = Cursor::new(facts.checks.map(|checks| &checks.items));
+    let mut all = vec![None; pool.members.len()];
     for index in &pool.by_name {
-        if let (Some(member), Some(health)) = (pool.members.get(*index), healths.get_mut(*index)) {
-            *health = found.get(&member.id);
+        if let (Some(member), Some(said)) = (pool.members.get(*index), all.get_mut(*index)) {
+            *said = found.get(&member.id);
         }
     }
-    healths
+    all
 }
 
-/// The place of each member, in order, and how many of them only `min_serving` keeps.
-fn places(facts: &Facts<'_>, pool: &Pool) -> (Vec<Place>, usize) {
-    let mut places = Vec::with_capacity(pool.members.len());
-    let mut fallen = Vec::new();
-    let mut serving = 0;
-    for ((index, member), health) in pool.members.iter().enumerate().zip(healths(facts, pool)) {
+/// Whether that can still be trusted.
+fn is_heard(facts: &Facts<'_>) -> bool {
+    let heard = facts.checks.and_then(|checks| checks.heard_at);
+    heard.is_some_and(|heard| facts.now.duration_since(heard) <= SILENCE)
+}
+
+/// What is decided for a pool.
+struct Decision {
+    /// The place of each member, in order.
+    places: Vec<Place>,
+    /// How many of them are down and stay all the same.
+    kept: usize,
+    /// How many serve because they work, and how many more may.
+    serving: usize,
+    maybe: usize,
+    /// Whether anything is known of any of them.
+    known: bool,
+}
+
+/// The place of each member: by its verdict and orders, then by what the pool as a whole can bear.
+fn decide(facts: &Facts<'_>, pool: &Pool, said: &[Said<'_>]) -> Decision {
+    let mut decision = Decision {
+        places: Vec::with_capacity(pool.members.len()),
+        kept: 0,
+        serving: 0,
+        maybe: 0,
+        known: false,
+    };
+    let (mut fallen, heard) = (Vec::new(), is_heard(facts));
+    for (index, (member, said)) in pool.members.iter().zip(said).enumerate() {
         let drained = facts.orders.and_then(|orders| orders.drain_of(&member.id, facts.now));
         let drained = drained.map(|drain| drain.since);
+        let health = said.filter(|_| heard);
         let proven = health.is_none_or(|health| is_proven(facts, health));
-        let place = match (health.map_or(Verdict::Unknown, |health| health.verdict), drained) {
+        let verdict = health.map_or(Verdict::Unknown, |health| health.verdict);
+        let place = match (verdict, drained) {
             (Verdict::Up | Verdict::Degraded, None) if !proven => Place::Unproven,
             (Verdict::Down, None) if !proven => Place::Held,
             (Verdict::Down, Some(since)) if !proven => Place::HeldDraining(since),
@@ -163,37 +227,117 @@ fn places(facts: &Facts<'_>, pool: &Pool) -> (Vec<Place>, usize) {
             (Verdict::Unknown, Some(since)) => Place::HeldDraining(since),
             (Verdict::Down, _) => Place::Out,
         };
-        // A real server that is configured with weight 0 serves nobody, whatever its verdict.
-        let can_serve = member.destinations.iter().all(|configured| configured.weight > Weight::ZERO);
-        if can_serve
-            && (place == Place::Serving
-                || (matches!(place, Place::Held | Place::Unproven) && is_serving(facts.actual, pool, member)))
-        {
-            serving += 1;
+        decision.known |= verdict != Verdict::Unknown || drained.is_some();
+        if can_serve(facts, pool, member, *said) {
+            let holds = matches!(place, Place::Held | Place::Unproven);
+            if place == Place::Serving || (holds && is_serving(facts.actual, pool, member)) {
+                decision.serving += 1;
+            } else if holds {
+                decision.maybe += 1;
+            }
+            if let (Place::Out, None, Some(health)) = (place, drained, health) {
+                fallen.push((Reverse(health.since), index));
+            }
         }
-        if let (Place::Out, None, true, Some(health)) = (place, drained, can_serve, health) {
-            fallen.push((Reverse(health.since), index));
-        }
-        places.push(place);
+        decision.places.push(place);
     }
     // Fail open. Who fell last has the best chance to work still; of equals, who comes first in the file.
     fallen.sort_unstable();
-    let kept = pool.min_serving.saturating_sub(serving).min(fallen.len());
-    for (_, index) in fallen.into_iter().take(kept) {
-        if let Some(place) = places.get_mut(index) {
+    let kept = pool.min_serving.saturating_sub(decision.serving).min(fallen.len());
+    let out = fallen.split_off(kept);
+    for (_, index) in fallen {
+        if let Some(place) = decision.places.get_mut(index) {
             *place = Place::Serving;
         }
     }
-    (places, kept)
+    decision.kept = kept;
+    for index in waiting(facts, pool, &out) {
+        if let (Some(place), Some(member)) = (decision.places.get_mut(index), pool.members.get(index)) {
+            *place = Place::Held;
+            decision.kept += usize::from(is_serving(facts.actual, pool, member));
+        }
+    }
+    decision
+}
+
+/// Those of `out`, latest first, whose turn to be ejected has not come: each goes no earlier than `per` after the one that fell so
+/// many before it.
+fn waiting(facts: &Facts<'_>, pool: &Pool, out: &[(Reverse<Timestamp>, usize)]) -> Vec<usize> {
+    let Some((servers, per)) = pool.ejection_rate else { return Vec::new() };
+    let mut turns: Vec<Timestamp> = Vec::with_capacity(out.len());
+    let mut waiting = Vec::new();
+    for (Reverse(since), index) in out.iter().rev() {
+        // A clock that was set back makes nobody wait.
+        let since = (*since).min(facts.now);
+        let before = turns.len().checked_sub(servers.max(1)).and_then(|at| turns.get(at));
+        let turn = before.map_or(since, |before| before.saturating_add(per).unwrap_or(since).max(since));
+        if turn > facts.now {
+            waiting.push(*index);
+        }
+        turns.push(turn);
+    }
+    waiting
+}
+
+/// Whether the pool has its quorum, given whether it had lost it.
+fn has_lost_quorum(facts: &Facts<'_>, pool: &Pool, decision: &Decision) -> bool {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    if facts.quorum_lost.contains(&pool.name) {
+        let enough = pool.quorum.saturating_add(pool.quorum_hysteresis).min(count(pool.members.len()));
+        count(decision.serving) < enough
+    } else {
+        let least = pool.quorum.saturating_sub(pool.quorum_hysteresis);
+        count(decision.serving.saturating_add(decision.maybe)) < least
+    }
+}
+
+/// Whether a real server has weight in every service when it is in the table. One that is configured with weight 0, or whose checks ask
+/// for it, serves nobody, whatever its verdict.
+fn can_serve(facts: &Facts<'_>, pool: &Pool, member: &Member, said: Said<'_>) -> bool {
+    member.destinations.iter().all(|configured| weighed(facts, pool, said, configured.weight) > Weight::ZERO)
+}
+
+/// In how many steps a returning real server comes to its full weight.
+pub const SLOW_START_STEPS: i64 = 10;
+
+/// The weight of a real server that serves: what its checks ask for or the configured one, less while it is degraded or has only
+/// just returned. A pure function of what is known now; never 0 unless that was asked for.
+fn weighed(facts: &Facts<'_>, pool: &Pool, said: Said<'_>, configured: Weight) -> Weight {
+    let Some(health) = said else { return configured };
+    let base = if configured == Weight::ZERO { 0 } else { health.weight.unwrap_or(configured.get()) };
+    let degraded = if health.verdict == Verdict::Degraded { u64::from(pool.degraded_percent) } else { 100 };
+    let steps = match health.returned {
+        Some(returned) if pool.slow_start > SignedDuration::ZERO => {
+            let lasted = facts.now.duration_since(returned);
+            // A clock that was set back ends it.
+            if lasted.is_negative() || lasted >= pool.slow_start {
+                SLOW_START_STEPS
+            } else {
+                let part =
+                    lasted.as_millis() * i128::from(SLOW_START_STEPS) / pool.slow_start.as_millis().max(1);
+                (i64::try_from(part).unwrap_or(SLOW_START_STEPS) + 1).clamp(1, SLOW_START_STEPS)
+            }
+        }
+        _ => SLOW_START_STEPS,
+    };
+    let steps = u64::try_from(steps).unwrap_or(1);
+    let all = 100 * u64::try_from(SLOW_START_STEPS).unwrap_or(1);
+    let weight = (u64::from(base) * degraded * steps).div_ceil(all);
+    u32::try_from(weight).ok().and_then(|weight| Weight::new(weight).ok()).unwrap_or(configured)
+}
+
+/// Whether the weights of this pool's members change with what is known of them.
+fn weights_vary(pool: &Pool, said: Said<'_>) -> bool {
+    let asked = || said.is_some_and(|health| health.weight.is_some());
+    pool.slow_start > SignedDuration::ZERO || pool.degraded_percent < 100 || asked()
 }
 
 /// Whether another real server of the pool takes over what a drained one would lose.
-fn takes_over(facts: &Facts<'_>, pool: &Pool, places: &[Place]) -> bool {
-    pool.members.iter().zip(places).any(|(member, place)| {
-        let can_serve = member.destinations.iter().all(|configured| configured.weight > Weight::ZERO);
-        let held =
-            || matches!(place, Place::Held | Place::Unproven) && is_serving(facts.actual, pool, member);
-        (*place == Place::Serving && can_serve) || held()
+fn takes_over(facts: &Facts<'_>, pool: &Pool, places: &[Place], said: &[Said<'_>]) -> bool {
+    pool.members.iter().zip(places).zip(said).any(|((member, place), said)| match place {
+        Place::Serving => can_serve(facts, pool, member, *said),
+        Place::Held | Place::Unproven => is_serving(facts.actual, pool, member),
+        Place::Draining(_) | Place::HeldDraining(_) | Place::Out => false,
     })
 }
 

@@ -148,8 +148,12 @@ pub struct VirtualServerView {
     pub serving: usize,
     /// How many must serve for it to count as working; 0 when `lvsd` has not reported.
     pub quorum: u32,
-    /// Whether `min_serving` keeps servers in the table that are down.
+    /// Whether `min_serving`, `max_ejected` or `ejection_rate` keeps servers in the table that are down.
     pub fail_open: bool,
+    /// Whether it has lost its quorum and not regained it, hysteresis included.
+    pub quorum_lost: bool,
+    /// Whether the sorry server answers, because no real server does.
+    pub sorry: bool,
     /// Its services, as `lvsd` last reported them; empty when it has not.
     pub services: Vec<ServiceView>,
     /// Its real servers, by name.
@@ -218,6 +222,32 @@ pub struct RealServerView {
     pub destinations: Vec<DestinationView>,
     /// The drain that applies to it.
     pub drain: Option<DrainView>,
+    /// The weight that its checks ask for in place of the configured one.
+    pub weight: Option<u32>,
+    /// When it last came back from being down.
+    pub returned: Option<Timestamp>,
+    /// Its checks one by one, where there are several or advisory ones.
+    pub checks: Vec<CheckView>,
+}
+
+/// One of several checks of a real server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckView {
+    /// Its name.
+    pub name: String,
+    /// Whether it only warns.
+    pub advisory: bool,
+    /// What it alone says.
+    #[serde(with = "verdict")]
+    pub verdict: Verdict,
+    /// Why it is not up: a stable code.
+    pub cause: Option<String>,
+    /// The same in one line for people.
+    pub detail: String,
+    /// When it came to this verdict.
+    pub since: Timestamp,
+    /// How long the latest answer took, in microseconds.
+    pub latency_us: Option<u64>,
 }
 
 impl RealServerView {

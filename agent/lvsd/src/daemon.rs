@@ -4,7 +4,7 @@
 //! self through the agent or the state file; without either it holds what the kernel has.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 use agent_api::config::{SyncDaemon, SyncRoles};
 use agent_api::wire::Part;
 use agent_api::{
-    EventKind, KernelTable, LvsHead, LvsSection, Name, NewEvent, ServiceAddress, ServiceReport, Setting,
-    State,
+    EventKind, KernelTable, LvsHead, LvsSection, NewEvent, ServiceAddress, ServiceReport, Setting, State,
 };
 use agent_core::blueprint::{Blueprint, service_key};
 use agent_daemon::{Signal, Signals, Watchdog, boot_id, load_config};
@@ -23,7 +22,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 
 use crate::kernel::{Beside, Held, Kernel as _, KernelError, LinuxKernel};
-use crate::reconcile::{Heard, Pass, Reconciler, list};
+use crate::reconcile::{Heard, Pass, Reconciler, Told, list};
 use crate::report;
 use crate::settings::Settings;
 
@@ -177,11 +176,16 @@ pub(crate) fn heard(state: Option<&State>, flows_move: bool) -> Heard<'_> {
 pub(crate) fn former_reconciler(blueprint: Blueprint, former: Option<&LvsSection>) -> Reconciler {
     let items = || former.into_iter().flat_map(|section| &section.items);
     let ours = items().filter_map(|(address, _)| service_key(*address).ok()).collect();
-    let fail_open: BTreeSet<Name> = items()
-        .filter(|(_, service)| service.fail_open)
-        .map(|(_, service)| service.virtual_server.clone())
-        .collect();
-    Reconciler::new(blueprint, ours, fail_open)
+    let all = |which: fn(&ServiceReport) -> bool| {
+        let of = items().filter(|(_, service)| which(service));
+        of.map(|(_, service)| service.virtual_server.clone()).collect()
+    };
+    let told = Told {
+        fail_open: all(|service| service.fail_open),
+        quorum_lost: all(|service| service.quorum_lost),
+        sorry: all(|service| service.destinations.values().any(|to| to.sorry)),
+    };
+    Reconciler::new(blueprint, ours, told)
 }
 
 struct Daemon {
@@ -423,7 +427,10 @@ impl Daemon {
 
     fn event(&self, event: NewEvent) {
         match event.kind {
-            EventKind::FailOpenEnded | EventKind::IpvsFound => tracing::info!("{}", event.text),
+            EventKind::FailOpenEnded
+            | EventKind::QuorumRegained
+            | EventKind::SorryServerLeft
+            | EventKind::IpvsFound => tracing::info!("{}", event.text),
             _ => tracing::warn!("{}", event.text),
         }
         self.reporter.event(event);

@@ -38,6 +38,17 @@ pub struct Heard<'a> {
     pub flows_move: bool,
 }
 
+/// What was told of virtual servers, so that it is told once.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// Those that fail open.
+    pub fail_open: BTreeSet<Name>,
+    /// Those that have lost their quorum.
+    pub quorum_lost: BTreeSet<Name>,
+    /// Those for which the sorry server answers.
+    pub sorry: BTreeSet<Name>,
+}
+
 /// What a pass did.
 #[derive(Debug)]
 pub struct Pass {
@@ -62,6 +73,8 @@ pub struct Reconciler {
     ours: BTreeSet<ServiceKey>,
     settled: Table,
     fail_open: BTreeSet<Name>,
+    quorum_lost: BTreeSet<Name>,
+    sorry: BTreeSet<Name>,
     told: BTreeMap<String, Timestamp>,
     stubborn: Stubborn,
     /// Services of others where all are claimed, and since when they are known.
@@ -75,10 +88,11 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    /// A reconciler for `blueprint`. `ours` are the services that a former run is known to have made, `fail_open` the
-    /// virtual servers for which it had told that they fail open.
+    /// A reconciler for `blueprint`. `ours` are the services that a former run is known to have made, `told` what it had told of
+    /// virtual servers.
     #[must_use]
-    pub fn new(blueprint: Blueprint, ours: BTreeSet<ServiceKey>, fail_open: BTreeSet<Name>) -> Self {
+    pub fn new(blueprint: Blueprint, ours: BTreeSet<ServiceKey>, told: Told) -> Self {
+        let Told { fail_open, quorum_lost, sorry } = told;
         let (settled, told) = (Table::new(), BTreeMap::new());
         let (strangers, warned) = (BTreeMap::new(), BTreeSet::new());
         let stubborn = Stubborn::default();
@@ -87,6 +101,8 @@ impl Reconciler {
             ours,
             settled,
             fail_open,
+            quorum_lost,
+            sorry,
             told,
             stubborn,
             strangers,
@@ -119,7 +135,8 @@ impl Reconciler {
     pub fn plan(&self, heard: Heard<'_>, actual: &Table, now: Timestamp) -> (Plan, Difference) {
         let Heard { checks, orders, flows_move } = heard;
         let (blueprint, ours, warned) = (&self.blueprint, &self.ours, &self.warned);
-        let facts = Facts { blueprint, checks, orders, actual, ours, warned, flows_move, now };
+        let quorum_lost = &self.quorum_lost;
+        let facts = Facts { blueprint, checks, orders, actual, ours, warned, quorum_lost, flows_move, now };
         let plan = plan(&facts);
         let mut difference = diff(&plan.wanted, actual, &plan.surplus);
         self.stubborn.leave_out(&mut difference, actual);
@@ -172,7 +189,7 @@ impl Reconciler {
     ) -> Result<Pass, KernelError> {
         let mut warnings = self.meet(&plan, now);
         self.ours.extend(plan.wanted.keys());
-        let mut events = self.fail_open_events(&plan, now);
+        let mut events = self.pool_events(&plan, now);
         if difference.is_empty() {
             self.stubborn.stated(&[]);
             self.settle(actual);
@@ -267,8 +284,8 @@ impl Reconciler {
         warnings
     }
 
-    fn fail_open_events(&mut self, plan: &Plan, now: Timestamp) -> Vec<NewEvent> {
-        let is: BTreeSet<Name> = plan.fail_open.keys().cloned().collect();
+    /// What began and ended for whole virtual servers since this was last told.
+    fn pool_events(&mut self, plan: &Plan, now: Timestamp) -> Vec<NewEvent> {
         let event = |name: &Name, kind, text| NewEvent {
             at: now,
             kind,
@@ -278,21 +295,61 @@ impl Reconciler {
             virtual_router: None,
             text,
         };
-        let began = is.difference(&self.fail_open).map(|name| {
-            let kept = plan.fail_open.get(name).copied().unwrap_or_default();
-            let text = format!(
-                "{name} fails open: too few of its real servers are up for min_serving, so {kept} that are down stay in \
-                 the table"
-            );
-            event(name, EventKind::FailOpenBegan, text)
-        });
-        let ended = self.fail_open.difference(&is).map(|name| {
-            let text =
-                format!("{name} no longer fails open: servers that are down are out of the table again");
-            event(name, EventKind::FailOpenEnded, text)
-        });
-        let events = began.chain(ended).collect();
-        self.fail_open = is;
+        let mut events = Vec::new();
+        let mut changes = |was: &mut BTreeSet<Name>,
+                           is: BTreeSet<Name>,
+                           began,
+                           ended,
+                           text: &dyn Fn(&Name, bool) -> String| {
+            events.extend(is.difference(was).map(|name| event(name, began, text(name, true))));
+            events.extend(was.difference(&is).map(|name| event(name, ended, text(name, false))));
+            *was = is;
+        };
+        let open = plan.fail_open.keys().cloned().collect();
+        changes(
+            &mut self.fail_open,
+            open,
+            EventKind::FailOpenBegan,
+            EventKind::FailOpenEnded,
+            &|name, began| {
+                if !began {
+                    return format!(
+                        "{name} no longer fails open: servers that are down are out of the table again"
+                    );
+                }
+                let kept = plan.fail_open.get(name).copied().unwrap_or_default();
+                format!(
+                    "{name} fails open: more of its real servers are down than min_serving, max_ejected or ejection_rate lets go, so \
+                 {kept} that are down stay in the table"
+                )
+            },
+        );
+        let lost = plan.quorum_lost.clone();
+        changes(
+            &mut self.quorum_lost,
+            lost,
+            EventKind::QuorumLost,
+            EventKind::QuorumRegained,
+            &|name, began| {
+                let what =
+                    if began { "has lost its quorum: too few" } else { "has its quorum again: enough" };
+                format!("{name} {what} of its real servers serve")
+            },
+        );
+        let sorry = plan.sorry.clone();
+        changes(
+            &mut self.sorry,
+            sorry,
+            EventKind::SorryServerTookOver,
+            EventKind::SorryServerLeft,
+            &|name, began| {
+                if began {
+                    format!("no real server of {name} serves: the sorry server answers instead")
+                } else {
+                    format!("a real server of {name} serves again: the sorry server is out of the table")
+                }
+            },
+        );
         events
     }
 

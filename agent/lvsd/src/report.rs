@@ -34,6 +34,7 @@ pub fn services(
                 member.destinations.get(index).map(|there| (there.key, member.id.real_server.clone()))
             };
             let members: BTreeMap<DestinationKey, Name> = pool.members.iter().filter_map(member).collect();
+            let sorry = pool.sorry.get(index).copied().flatten().map(|sorry| sorry.key);
             let former = former.get(&address);
             let status = statuses.get(service.key());
             let counted: HashMap<DestinationKey, &DestinationStatus> = status
@@ -48,6 +49,7 @@ pub fn services(
                     None => DestinationReport::default(),
                 };
                 report.real_server = members.get(&there.key).cloned();
+                report.sorry = report.real_server.is_none() && sorry == Some(there.key);
                 report.weight = there.weight.get();
                 if let Some(counted) = counted.get(&there.key) {
                     report.active_connections = counted.connections.active;
@@ -62,7 +64,7 @@ pub fn services(
                 scheduler: there.service.scheduler.as_str().to_owned(),
                 quorum: pool.quorum,
                 fail_open: plan.fail_open.contains_key(&pool.name),
-                quorum_lost: false,
+                quorum_lost: plan.quorum_lost.contains(&pool.name),
                 traffic: status.map_or(before, |status| traffic(&status.stats)),
                 destinations: destinations.collect(),
             };

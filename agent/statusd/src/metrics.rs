@@ -89,7 +89,7 @@ fn virtual_servers(out: &mut Exposition, pools: &[VirtualServerView]) {
         }
     }
     type Value = fn(&VirtualServerView) -> u64;
-    let plain: [(&'static str, Value, &'static str); 4] = [
+    let plain: [(&'static str, Value, &'static str); 6] = [
         (
             "holdfast_virtual_server_serving",
             |p| p.serving as u64,
@@ -104,7 +104,17 @@ fn virtual_servers(out: &mut Exposition, pools: &[VirtualServerView]) {
         (
             "holdfast_virtual_server_fail_open",
             |p| p.fail_open.into(),
-            "Whether min_serving keeps servers in the table that are down.",
+            "Whether min_serving, max_ejected or ejection_rate keeps servers in the table that are down.",
+        ),
+        (
+            "holdfast_virtual_server_quorum_lost",
+            |p| p.quorum_lost.into(),
+            "Whether it has lost its quorum and not regained it, hysteresis included.",
+        ),
+        (
+            "holdfast_virtual_server_sorry",
+            |p| p.sorry.into(),
+            "Whether the sorry server answers, because no real server does.",
         ),
     ];
     for (name, value, help) in plain {

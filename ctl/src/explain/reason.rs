@@ -45,6 +45,7 @@ pub fn explain(
     let now = view.generated_at;
     let mut because = verdict(view, server, health);
     because.extend(counters(server, basis));
+    because.extend(health.into_iter().flat_map(|health| beside(health, now)));
     because.extend(rules(pool, server, now));
     Explanation {
         virtual_server: pool.name.clone(),
@@ -54,9 +55,17 @@ pub fn explain(
         summary: summary(pool, server, now),
         because,
         changes: changes(view, server, basis),
-        check: check(server, basis),
+        check: health.filter(|health| !health.checks.is_empty()).map_or_else(|| check(server, basis), checks),
         table: table(server),
-        probes: basis.map_or_else(Vec::new, |basis| basis.runs.clone()),
+        probes: match (basis, health) {
+            (Some(basis), _) => basis.runs.clone(),
+            // Of several checks, the latest run of each.
+            (None, Some(health)) => {
+                let bases = health.checks.iter().filter_map(|check| check.health.basis.as_deref());
+                bases.filter_map(|basis| basis.runs.last().cloned()).collect()
+            }
+            (None, None) => Vec::new(),
+        },
     }
 }
 
@@ -171,6 +180,54 @@ fn counters(server: &RealServerView, basis: Option<&Basis>) -> Vec<String> {
     lines
 }
 
+/// What several checks come to, and what is known beside the verdict.
+fn beside(health: &RealServerHealth, now: Timestamp) -> Vec<String> {
+    let mut lines = Vec::new();
+    for check in &health.checks {
+        let one = &check.health;
+        let kind = if check.advisory { ", which only warns," } else { "" };
+        let cause = one.cause.as_ref().map_or_else(String::new, |cause| format!(": {cause}"));
+        let detail = if one.detail.is_empty() { String::new() } else { format!(": {}", one.detail) };
+        lines.push(format!(
+            "check {}{kind} is {} for {}{cause}{detail}",
+            check.name,
+            one.verdict,
+            ago(one.since, now)
+        ));
+    }
+    if let Some(weight) = health.weight {
+        lines.push(format!("its checks ask for weight {weight} in place of the configured one"));
+    }
+    if let Some(returned) = health.returned.filter(|_| health.verdict.passes()) {
+        lines.push(format!(
+            "it came back from being down {} ago: where slow_start is longer than that, its weight still grows",
+            ago(returned, now)
+        ));
+    }
+    if health.unconfirmed > 0 {
+        lines.push(format!(
+            "that is from before checkd was restarted; it takes {} to bear it out, and until then the kernel's table is held as it is for it",
+            times(health.unconfirmed, "more result")
+        ));
+    }
+    lines
+}
+
+/// How each of several checks is made.
+fn checks(health: &RealServerHealth) -> Vec<String> {
+    let counted = health.checks.iter().filter(|check| !check.advisory).count();
+    let advisory = health.checks.len() - counted;
+    let mut lines = vec![format!("checks that count: {counted}, that only warn: {advisory}")];
+    for check in &health.checks {
+        let Some(basis) = check.health.basis.as_deref() else { continue };
+        lines.push(format!(
+            "{}: {} at {}; rise = {}, fall = {}",
+            check.name, basis.check, check.health.address, basis.rise, basis.fall
+        ));
+    }
+    lines
+}
+
 /// The rules beside the verdict.
 fn rules(pool: &VirtualServerView, server: &RealServerView, now: Timestamp) -> Vec<String> {
     let mut lines = Vec::new();
@@ -191,7 +248,7 @@ fn rules(pool: &VirtualServerView, server: &RealServerView, now: Timestamp) -> V
         let kept = server.verdict == Verdict::Down && server.in_table != InTable::No;
         let this = if kept { ", this one among them" } else { "" };
         lines.push(format!(
-            "{} fails open: more real servers are down than min_serving allows to eject, so the latest to fail stay in the table{this}",
+            "{} fails open: more real servers are down than min_serving, max_ejected or ejection_rate lets go, so some stay in the table{this}",
             pool.name
         ));
     }
@@ -207,6 +264,15 @@ fn rules(pool: &VirtualServerView, server: &RealServerView, now: Timestamp) -> V
             "unknown is not down: the kernel's table is held as it is, nobody is put in or out for it"
                 .to_owned(),
         );
+    }
+    if pool.sorry {
+        lines.push(format!("no real server of {} serves: its sorry server answers", pool.name));
+    }
+    if pool.quorum_lost {
+        lines.push(format!(
+            "{} has lost its quorum, and has it again when enough more serve than it asks for",
+            pool.name
+        ));
     }
     if pool.quorum > 0 && pool.serving < usize::try_from(pool.quorum).unwrap_or(usize::MAX) {
         lines.push(format!(

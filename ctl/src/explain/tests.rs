@@ -171,3 +171,32 @@ fn a_daemon_that_tells_less_is_explained_as_far_as_it_goes() {
     let target = agent_api::DrainTarget { virtual_server: None, real_server: "a".parse().unwrap() };
     assert!(explanations(&plain, &view, &target).is_empty());
 }
+
+#[test]
+fn several_checks_are_told_one_by_one() {
+    let one = health("up", None, json!({}));
+    let mut sick =
+        health("down", Some("dns_servfail"), json!({ "check": "asks for zone.test SOA over udp" }));
+    sick["detail"] = json!("answered SERVFAIL");
+    let mut all = health("down", Some("dns_servfail"), json!({}));
+    all.as_object_mut().unwrap().remove("basis");
+    all["weight"] = json!(7);
+    all["unconfirmed"] = json!(1);
+    all["checks"] = json!([
+        { "name": "dns", "health": one.clone() },
+        { "name": "zone", "health": sick },
+        { "name": "load", "advisory": true, "health": one },
+    ]);
+    says(
+        &state(all, false),
+        &[
+            "check dns is up for 5m",
+            "check zone is down for 5m: dns_servfail: answered SERVFAIL",
+            "check load, which only warns, is up for 5m",
+            "its checks ask for weight 7 in place of the configured one",
+            "it takes 1 more result to bear it out",
+            "checks that count: 2, that only warn: 1",
+            "zone: asks for zone.test SOA over udp at 10.0.0.1:53; rise = 2, fall = 3",
+        ],
+    );
+}

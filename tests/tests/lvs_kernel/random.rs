@@ -16,7 +16,7 @@ use holdfast_tests::bed::Bed;
 use holdfast_tests::harness::{Case, note};
 use jiff::{SignedDuration, Timestamp};
 use lvsd::kernel::{Kernel, KernelError, LinuxKernel, Refusal};
-use lvsd::reconcile::{Heard, Reconciler};
+use lvsd::reconcile::{Heard, Reconciler, Told};
 
 /// How long it looks for a mistake.
 const SPAN: Duration = Duration::from_secs(20);
@@ -193,7 +193,7 @@ impl Story {
             requests: 0,
             failed: 0,
         };
-        let reconciler = Reconciler::new(first, BTreeSet::new(), BTreeSet::new());
+        let reconciler = Reconciler::new(first, BTreeSet::new(), Told::default());
         let (checks, orders) = (CheckSection::default(), Orders::default());
         Ok(Self {
             dice,
@@ -229,7 +229,7 @@ impl Story {
                 let ours =
                     self.others.table()?.into_keys().filter(|key| !self.foreign.contains_key(key)).collect();
                 let blueprint = self.reconciler.blueprint().clone();
-                self.reconciler = Reconciler::new(blueprint, ours, BTreeSet::new());
+                self.reconciler = Reconciler::new(blueprint, ours, Told::default());
             }
         }
         (self.kernel.crash_in, self.kernel.fail_reading, self.kernel.refuse_one_in) = (None, false, 0);

@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::diff::diff;
 
+mod care;
+
 const CONFIG: &str = r#"
 [[virtual_server]]
 name = "resolver"
@@ -108,6 +110,7 @@ struct Case {
     actual: Table,
     ours: BTreeSet<ServiceKey>,
     warned: BTreeSet<ServiceKey>,
+    quorum_lost: BTreeSet<Name>,
     flows_move: bool,
     now: Timestamp,
 }
@@ -121,6 +124,7 @@ impl Case {
             actual: Table::new(),
             ours: BTreeSet::new(),
             warned: BTreeSet::new(),
+            quorum_lost: BTreeSet::new(),
             flows_move: false,
             now: NOW,
         }
@@ -134,6 +138,7 @@ impl Case {
             actual: &self.actual,
             ours: &self.ours,
             warned: &self.warned,
+            quorum_lost: &self.quorum_lost,
             flows_move: self.flows_move,
             now: self.now,
         })
@@ -427,6 +432,7 @@ fn each_family_is_decided_for_itself() {
             actual: &Table::new(),
             ours: &empty,
             warned: &empty,
+            quorum_lost: &BTreeSet::new(),
             flows_move: true,
             now: NOW,
         })

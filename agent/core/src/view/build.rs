@@ -7,15 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use agent_api::{
-    AddressFamily, DestinationReport, Drain, DrainTarget, KernelTable, Name, RealServerHealth, RealServerId,
-    Section, ServiceAddress, ServiceReport, State, Verdict,
+    AddressFamily, CheckReport, DestinationReport, Drain, DrainTarget, KernelTable, Name, RealServerHealth,
+    RealServerId, Section, ServiceAddress, ServiceReport, State, Verdict,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    DaemonStatus, DaemonView, DestinationView, DrainView, EVENTS_SHOWN, GONE_AFTER, InTable, KernelStatus,
-    KernelView, LastKnown, Level, OrderView, RealServerView, SCHEMA, SILENT_AFTER, ServiceView, Source,
-    StorageView, View, VirtualServerView, judge, routers,
+    CheckView, DaemonStatus, DaemonView, DestinationView, DrainView, EVENTS_SHOWN, GONE_AFTER, InTable,
+    KernelStatus, KernelView, LastKnown, Level, OrderView, RealServerView, SCHEMA, SILENT_AFTER, ServiceView,
+    Source, StorageView, View, VirtualServerView, judge, routers,
 };
 
 /// What both sections say of one virtual server.
@@ -237,6 +237,8 @@ fn virtual_server(
         serving: real_servers.iter().filter(|s| s.verdict.passes() && s.drain.is_none()).count(),
         quorum: pool.services.iter().map(|(_, report)| report.quorum).max().unwrap_or_default(),
         fail_open: pool.services.iter().any(|(_, report)| report.fail_open),
+        quorum_lost: pool.services.iter().any(|(_, report)| report.quorum_lost),
+        sorry: pool.services.iter().any(|(_, report)| report.destinations.values().any(|to| to.sorry)),
         services: pool
             .services
             .iter()
@@ -248,7 +250,7 @@ fn virtual_server(
                 unconfigured: report
                     .destinations
                     .iter()
-                    .filter(|(_, to)| to.real_server.is_none())
+                    .filter(|(_, to)| to.real_server.is_none() && !to.sorry)
                     .map(|(address, to)| destination(*service, *address, to))
                     .collect(),
             })
@@ -303,6 +305,9 @@ fn real_server_view(
         in_table: InTable::Unknown,
         destinations,
         drain: None,
+        weight: health.and_then(|h| h.weight),
+        returned: health.and_then(|h| h.returned),
+        checks: health.map_or_else(Vec::new, |h| h.checks.iter().map(check_view).collect()),
     };
     let cause = |health: &RealServerHealth| health.cause.as_ref().map(|cause| cause.as_str().to_owned());
     match health {
@@ -338,6 +343,19 @@ fn real_server_view(
         }
     }
     view
+}
+
+fn check_view(check: &CheckReport) -> CheckView {
+    let CheckReport { name, advisory, health } = check;
+    CheckView {
+        name: name.clone(),
+        advisory: *advisory,
+        verdict: health.verdict,
+        cause: health.cause.as_ref().map(|cause| cause.as_str().to_owned()),
+        detail: health.detail.clone(),
+        since: health.since,
+        latency_us: health.latency_us,
+    }
 }
 
 fn drain_view(drain: &Drain) -> DrainView {

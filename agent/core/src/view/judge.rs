@@ -122,7 +122,8 @@ fn pool_reasons(view: &View, pool: &VirtualServerView, reasons: &mut Vec<Reason>
             let text = format!("{name}: it is not known whether any real server serves: {}", counts(pool));
             say(Level::Unknown, "serving_unknown", None, text);
         } else {
-            let text = format!("{name}: no real server serves: {}", counts(pool));
+            let sorry = if pool.sorry { "; the sorry server answers" } else { "" };
+            let text = format!("{name}: no real server serves: {}{sorry}", counts(pool));
             say(Level::Critical, "no_server_serving", None, text);
         }
     }
@@ -133,7 +134,7 @@ fn pool_reasons(view: &View, pool: &VirtualServerView, reasons: &mut Vec<Reason>
     }
     if pool.fail_open {
         let text = format!(
-            "{name} fails open: more real servers are down than min_serving allows to eject, \
+            "{name} fails open: more real servers are down than min_serving, max_ejected or ejection_rate lets go, \
              so clients are sent to servers that are down ({})",
             counts(pool)
         );

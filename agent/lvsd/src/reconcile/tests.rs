@@ -135,7 +135,7 @@ struct Bed {
 impl Bed {
     fn new() -> Self {
         let reconciler =
-            Reconciler::new(blueprint("10.0.0.1", &["a", "b"]), BTreeSet::new(), BTreeSet::new());
+            Reconciler::new(blueprint("10.0.0.1", &["a", "b"]), BTreeSet::new(), Told::default());
         Self {
             kernel: Model::default(),
             reconciler,
@@ -208,7 +208,11 @@ fn failing_open_is_told_when_it_begins_and_ends_and_not_by_a_restart() {
     assert_eq!(kinds(&bed.pass()), [EventKind::FailOpenBegan]);
     assert_eq!(kinds(&bed.pass()), []);
     let blueprint = bed.reconciler.blueprint().clone();
-    bed.reconciler = Reconciler::new(blueprint, BTreeSet::new(), ["resolver".parse().unwrap()].into());
+    bed.reconciler = Reconciler::new(
+        blueprint,
+        BTreeSet::new(),
+        Told { fail_open: ["resolver".parse().unwrap()].into(), ..Told::default() },
+    );
     assert_eq!(kinds(&bed.pass()), [], "a restart knows");
     bed.checks = checks(&[("a", Verdict::Up), ("b", Verdict::Down)]);
     assert_eq!(kinds(&bed.pass()), [EventKind::FailOpenEnded]);
@@ -301,7 +305,7 @@ fn a_bulk_of_edits_gives_way_and_is_finished_later() {
     bed.checks = checks(&verdicts);
     let services: Vec<String> = (1..=9).map(|port| format!("\"udp/{port}\"")).collect();
     let blueprint = blueprint_of("10.0.0.1", &services.join(", "), &names);
-    bed.reconciler = Reconciler::new(blueprint, BTreeSet::new(), BTreeSet::new());
+    bed.reconciler = Reconciler::new(blueprint, BTreeSet::new(), Told::default());
     let mut passes = 0;
     loop {
         let heard = Heard { checks: Some(&bed.checks), orders: None, flows_move: true };

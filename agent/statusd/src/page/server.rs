@@ -95,7 +95,35 @@ fn facts(html: &mut Html, server: &RealServerView) {
             fact(html, "Because", &drain.why);
         }
     }
+    if let Some(weight) = server.weight {
+        fact(html, "Weight asked for by its checks", &weight);
+    }
+    if let Some(returned) = server.returned {
+        fact(html, "Last back from down", &format_args!("{} UTC", returned.strftime("%Y-%m-%d %H:%M:%S")));
+    }
     html.raw("</dl>");
+    checks(html, server);
+}
+
+/// Its checks one by one, where there are several.
+fn checks(html: &mut Html, server: &RealServerView) {
+    if server.checks.is_empty() {
+        return;
+    }
+    html.raw(
+        "<table class=\"destinations\"><thead><tr><th scope=\"col\">Check</th><th scope=\"col\">Verdict</th>",
+    );
+    html.raw("<th scope=\"col\">What was seen</th></tr></thead><tbody>");
+    for check in &server.checks {
+        html.raw("<tr><th scope=\"row\">").text(&check.name);
+        html.raw(if check.advisory { " (only warns)" } else { "" });
+        html.raw("</th><td>").text(check.verdict).raw("</td><td>");
+        if let Some(cause) = &check.cause {
+            html.text(cause).raw(" ");
+        }
+        html.text(&check.detail).raw("</td></tr>");
+    }
+    html.raw("</tbody></table>");
 }
 
 fn table(html: &mut Html, server: &RealServerView) {
