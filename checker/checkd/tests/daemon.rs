@@ -59,7 +59,11 @@ impl World {
     }
 
     fn start(&self) -> Daemon {
-        let child = Command::new(env!("CARGO_BIN_EXE_checkd"))
+        self.start_as(&mut Command::new(env!("CARGO_BIN_EXE_checkd")))
+    }
+
+    fn start_as(&self, command: &mut Command) -> Daemon {
+        let child = command
             .arg("--config")
             .arg(self.path("holdfast.toml"))
             .arg("--socket")
@@ -287,4 +291,103 @@ fn a_wrong_configuration_is_refused() {
     }
     let output = Command::new(env!("CARGO_BIN_EXE_checkd")).arg("--no-such-flag").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
+}
+
+/// As its unit runs it: as a user who may nothing, with no capability at all, and it works.
+#[test]
+fn it_holds_no_capability() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+    let world = World::new();
+    let (a, _) = server();
+    world.configure(&[("a", &a)], "");
+    // That user may not look into the folder where this program was built.
+    let program = world.path("checkd");
+    std::fs::copy(env!("CARGO_BIN_EXE_checkd"), &program).unwrap();
+    for (name, mode) in [("", 0o755), ("checkd", 0o755), ("agent.sock", 0o666), ("holdfast.toml", 0o644)] {
+        std::fs::set_permissions(world.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let mut command = Command::new(&program);
+    if nix::unistd::geteuid().is_root() {
+        command.uid(65_534).gid(65_534);
+    }
+    let daemon = world.start_as(&mut command);
+    world.wait("a", Verdict::Up);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.0.id())).unwrap();
+    let held: Vec<&str> = status
+        .lines()
+        .filter(|line| ["CapPrm", "CapEff", "CapAmb"].iter().any(|cap| line.starts_with(cap)))
+        .collect();
+    assert_eq!(held.len(), 3, "{status}");
+    assert!(held.iter().all(|line| line.ends_with("\t0000000000000000")), "{held:?}");
+    assert_eq!(daemon.end(Signal::SIGTERM), Some(0));
+}
+
+#[test]
+fn a_reload_keeps_the_counters_of_what_did_not_change() {
+    let world = World::new();
+    let ((a, fails), (b, _)) = (server(), server());
+    fails.store(5, Ordering::Relaxed);
+    let patient = |world: &World| {
+        let text = std::fs::read_to_string(world.path("holdfast.toml")).unwrap();
+        std::fs::write(world.path("holdfast.toml"), text.replace("fall = 3", "fall = 100")).unwrap();
+    };
+    world.configure(&[("a", &a)], "");
+    patient(&world);
+    let daemon = world.start();
+    let away = |world: &World| {
+        let health = world.health("a");
+        health
+            .and_then(|health| health.basis)
+            .map_or((0, None), |basis| (basis.away, basis.runs.first().map(|run| run.since)))
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while away(&world).0 < 20 {
+        assert!(Instant::now() < deadline, "{:?}", world.health("a"));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let before = away(&world);
+    world.configure(&[("a", &a), ("b", &b)], "");
+    patient(&world);
+    daemon.signal(Signal::SIGHUP);
+    world.wait("b", Verdict::Up);
+    let after = away(&world);
+    assert!(after.0 >= before.0, "{before:?} became {after:?}");
+    assert_eq!(after.1, before.1, "the same history");
+    assert_eq!(daemon.end(Signal::SIGTERM), Some(0));
+}
+
+/// What a server depends on is down: nothing can be said of the server, until that works again.
+#[test]
+fn a_parent_that_is_down_makes_its_children_unknown() {
+    let world = World::new();
+    let (a, fails) = server();
+    let router = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = router.local_addr().unwrap();
+    world.configure(&[("a", &a)], "parent = \"router\"");
+    let text = std::fs::read_to_string(world.path("holdfast.toml")).unwrap()
+        + &format!(
+            "[[dependency]]\nname = \"router\"\naddress = \"127.0.0.1\"\n[dependency.check.tcp]\nport = {}\n\
+             interval = \"50ms\"\ntimeout = \"50ms\"\nrise = 1\nfall = 1\n",
+            address.port()
+        );
+    std::fs::write(world.path("holdfast.toml"), text).unwrap();
+    let daemon = world.start();
+    world.wait("a", Verdict::Up);
+    drop(router);
+    let told =
+        |world: &World| world.state().checkd.head.dependencies.get(&"router".parse().unwrap()).cloned();
+    let deadline = Instant::now() + PATIENCE;
+    while told(&world).is_none_or(|router| router.verdict != Verdict::Down) {
+        assert!(Instant::now() < deadline, "{:?}", told(&world));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    fails.store(SILENT, Ordering::Relaxed);
+    let health = world.wait("a", Verdict::Unknown);
+    assert_eq!(code(&health), "parent_down", "{health:?}");
+    assert!(health.detail.starts_with("router, which it depends on, fails"), "{}", health.detail);
+    // It is back, and the server is not.
+    let _router = std::net::TcpListener::bind(address).unwrap();
+    assert_eq!(code(&world.wait("a", Verdict::Down)), "dns_timeout");
+    assert_eq!(daemon.end(Signal::SIGTERM), Some(0));
 }
