@@ -249,11 +249,11 @@ proptest! {
                 let health = &case.checks.as_ref().unwrap().items[&id(names[index])];
                 health.verdict == Verdict::Unknown || health.unconfirmed > 0
             };
-            for index in 0..4 {
+            for (index, name) in names.iter().enumerate() {
                 let (was, is) = (weight(&before, index), weight(&plan.wanted, index));
                 if held(index) {
-                    prop_assert_eq!(was.is_some(), is.is_some(), "{} moved", names[index]);
-                    prop_assert!(is >= was.map(|was| was.min(100)) || slow.is_empty() && what == 5, "{} lost weight", names[index]);
+                    prop_assert_eq!(was.is_some(), is.is_some(), "{} moved", name);
+                    prop_assert!(is >= was.map(|was| was.min(100)) || slow.is_empty() && what == 5, "{} lost weight", name);
                 }
             }
             let least = 4 * usize::from(min_serving) / 100;
