@@ -9,6 +9,7 @@
 //! Use: [`Digest::handle`], then [`Digest::poll_action`] until it is empty, then [`Digest::deadline`]. [`Digest::saved`] is what
 //! has to be on disk before an action is carried out.
 
+mod against;
 mod classify;
 mod evidence;
 mod incident;
