@@ -154,6 +154,10 @@ pub fn bad() -> State {
     let mut state = good();
     add_router(&mut state, "resolver-vip", true, "it has the highest priority");
     add_router(&mut state, "web-vip", false, "10.0.0.2 has a higher priority");
+    // One of several checks, which only warns.
+    let checked = state.checkd.items.get_mut(&"resolver/dns1".parse().unwrap()).unwrap();
+    let check = json!({ "name": "zone", "advisory": true, "health": checked });
+    checked.checks = vec![from(check)];
     event(
         &mut state,
         EventKind::DrainOrdered,
