@@ -74,7 +74,7 @@ fn a_file_named_must_be_there_and_the_others_are_read_all_the_same() {
         trouble(&folder, "holdfast.toml"),
         "holdfast.toml:1:12: can't read the included gone.toml: there is no such file; write one or name another with \
          --config\n\
-         bad.toml:1:1: unknown key \"x\"; the top level knows include, lvs, status, checks, virtual_server, failover and virtual_router"
+         bad.toml:1:1: unknown key \"x\"; the top level knows include, lvs, status, checks, alert, dependency, virtual_server, failover and virtual_router"
     );
 }
 
@@ -95,7 +95,7 @@ fn bytes_that_are_no_utf8_are_placed_and_the_rest_is_read() {
         trouble(&folder, "holdfast.toml"),
         "holdfast.toml:1:1: no virtual server or router is configured; write at least one [[virtual_server]]\n\
          holdfast.toml:1:6: byte 0xdf is not UTF-8; save the file as UTF-8\n\
-         holdfast.toml:2:1: unknown key \"wrong\"; the top level knows include, lvs, status, checks, virtual_server, failover and virtual_router\n\
+         holdfast.toml:2:1: unknown key \"wrong\"; the top level knows include, lvs, status, checks, alert, dependency, virtual_server, failover and virtual_router\n\
          holdfast.toml:4:9: unknown adopt \"x\"; write \"named\" or \"exclusive\""
     );
 }

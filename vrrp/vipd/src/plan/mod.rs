@@ -1,7 +1,7 @@
 //! What the configuration asks of this daemon.
 //!
 //! Owns the form in which the engine is told: sync groups, their members, and the addresses each holds. It opens no
-//! socket; what it reads is in [`read`].
+//! socket; what it reads is in `read`.
 
 mod read;
 
