@@ -28,6 +28,9 @@ use nix::unistd::Pid;
 use socket2::{Domain, Socket, Type};
 
 pub mod agent;
+mod priority;
+
+use priority::first_in_line;
 
 /// How long something may take that nothing is promised about.
 pub const SOON: Duration = Duration::from_secs(20);
@@ -212,6 +215,7 @@ impl Bed {
                 });
                 let stopping = Arc::clone(&self.stopping);
                 self.services.push(thread::spawn(move || {
+                    first_in_line();
                     let mut buffer = [0; 16];
                     while !stopping.load(Ordering::Relaxed) {
                         if let Ok((length, from)) = socket.recv_from(&mut buffer[..15]) {
@@ -407,6 +411,7 @@ impl Asker {
             let (socket, questions, stopping) =
                 (socket.try_clone().expect("a socket"), Arc::clone(&questions), Arc::clone(&stopping));
             thread::spawn(move || {
+                first_in_line();
                 let mut buffer = [0; 16];
                 while !stopping.load(Ordering::Relaxed) {
                     // A refusal by the network is an answer that does not come.
@@ -422,6 +427,7 @@ impl Asker {
         let asker = {
             let (questions, stopping) = (Arc::clone(&questions), Arc::clone(&stopping));
             thread::spawn(move || {
+                first_in_line();
                 let mut next = Instant::now();
                 while !stopping.load(Ordering::Relaxed) {
                     let number = {
