@@ -17,7 +17,7 @@ pub struct Tls {
     pub name: Option<ServerName>,
     /// Whose signature makes a certificate good.
     pub trust: Trust,
-    /// One of these keys must be in the chain; any when empty.
+    /// The key of the server's own certificate must be one of these; any when empty.
     pub pins: Vec<Pin>,
     /// The certificate to show when the server asks for one.
     pub identity: Option<Identity>,

@@ -202,6 +202,13 @@ fn pinned_keys_are_enough_and_needed() {
     expect("own key", &pinned(&[&all.own], Trust::Unverified), server.addr, "up");
     expect("one of two", &pinned(&[&all.good, &all.own], Trust::Unverified), server.addr, "up");
     expect("another key", &pinned(&[&all.good], Trust::Unverified), server.addr, "tls_pin_mismatch");
+    // Whoever has no such key can still send the certificate along.
+    let borrowed =
+        Issued { certificate: all.own.certificate.with_extension("borrowed"), key: all.own.key.clone() };
+    let sent = [&all.own, &all.good].map(|issued| std::fs::read(&issued.certificate).unwrap()).concat();
+    std::fs::write(&borrowed.certificate, sent).unwrap();
+    let impostor = dot(&borrowed, right);
+    expect("sent along", &pinned(&[&all.good], Trust::Unverified), impostor.addr, "tls_pin_mismatch");
     let both = Trust::File(all.authority.certificate());
     expect("and an authority", &pinned(&[&all.own], both), server.addr, "tls_unknown_ca");
 }
