@@ -17,7 +17,8 @@ PACKAGES+=(bind9-utils knot-resolver knot-dnsutils keepalived frr)
 LOGS=${CARGO_TARGET_DIR:-target}/check
 PASSED=0 FAILED=0 FAILURES=()
 
-[ -z "${CI:-}" ] || export CARGO_TERM_COLOR=never
+# Nothing is compiled twice there.
+[ -z "${CI:-}" ] || export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0
 command -v cargo >/dev/null || PATH=$PATH:$HOME/.cargo/bin
 
 prepare() {
@@ -66,17 +67,40 @@ openly() {
 
 # counted NAME COMMAND...: test programs, whose own last lines ("test result: …", "N passed, N failed") are summed up.
 counted() {
-  local name=$1 start=$SECONDS status passed failed
+  local name=$1 start=$SECONDS
   shift
   printf '==> %s\n' "$name"
-  "$@" 2>&1 </dev/null | tee "$LOGS/$name.log" | grep --line-buffered -vE '^(running 0 tests|test .* \.\.\. ok|test result: ok\. 0 passed.*|)$'
-  status=${PIPESTATUS[0]}
+  "$@" 2>&1 </dev/null | tee "$LOGS/$name.log" | of_interest
+  sum_up "$name" $start "${PIPESTATUS[0]}"
+}
+
+of_interest() { grep --line-buffered -vE '^(running 0 tests|test .* \.\.\. ok|test result: ok\. 0 passed.*|)$'; }
+
+# sum_up NAME START STATUS
+sum_up() {
+  local passed failed
   read -r passed failed < <(awk '/^test result:/ || /^[0-9]+ passed, [0-9]+ failed$/ { for (i = 2; i <= NF; i++) {
-      if ($i ~ /^passed[;,]$/) p += $(i - 1); if ($i ~ /^failed;?$/) f += $(i - 1) } } END { print p + 0, f + 0 }' "$LOGS/$name.log")
+      if ($i ~ /^passed[;,]$/) p += $(i - 1); if ($i ~ /^failed;?$/) f += $(i - 1) } } END { print p + 0, f + 0 }' "$LOGS/$1.log")
   # A test program that did not compile, or died, has no count.
-  if [ "$status" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
-  if [ "$status" = 0 ] && [ "$passed" = 0 ]; then failed=1; fi
-  report "$name" $start "$passed" "$failed"
+  if [ "$3" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
+  if [ "$3" = 0 ] && [ "$passed" = 0 ]; then failed=1; fi
+  report "$1" "$2" "$passed" "$failed"
+}
+
+# The tests in test kernels wait for real seconds most of the time: they run beside the others (tests/lane.sh).
+tests() {
+  local start=$SECONDS runner kernel
+  quietly test-programs cargo test --locked --workspace --no-run
+  runner=CARGO_TARGET_$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')_RUNNER
+  env LANE=kernel "$runner=$PWD/tests/lane.sh" cargo test --locked --workspace --no-fail-fast --tests \
+    >"$LOGS/kernel-tests.log" 2>&1 </dev/null &
+  kernel=$!
+  counted tests env LANE=other "$runner=$PWD/tests/lane.sh" cargo test --locked --workspace --no-fail-fast
+  printf '==> kernel-tests\n'
+  wait $kernel
+  kernel=$?
+  of_interest <"$LOGS/kernel-tests.log" | grep -v '^ *Running '
+  sum_up kernel-tests $start $kernel
 }
 
 step() {
@@ -85,7 +109,7 @@ step() {
     lints) quietly lints cargo clippy --locked --workspace --all-targets -- -D warnings ;;
     documentation) RUSTDOCFLAGS='-D warnings' quietly documentation cargo doc --locked --workspace --no-deps ;;
     build) quietly build cargo build --locked --workspace --bins ;;
-    tests) counted tests cargo test --locked --workspace --no-fail-fast ;;
+    tests) tests ;;
     units) counted units tests/units.sh ;;
     browser) counted browser tests/browser.sh --essential ;;
     demo) openly demo tests/demo.sh --short ;;
