@@ -186,8 +186,13 @@ fn digest(
     for router in virtual_routers {
         canonical.push_str(&format!(" {router:?}"));
     }
-    let hash = canonical.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    fnv1a(canonical.as_bytes())
+}
+
+/// FNV-1a of 64 bits, in hexadecimal: the same in every build and on every machine.
+pub(super) fn fnv1a(bytes: &[u8]) -> String {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
     format!("{hash:016x}")
 }
