@@ -57,7 +57,7 @@ impl SyncGroup {
             if concerned {
                 member.handle(input, now);
             } else {
-                member.notice_stall(now);
+                member.notice_time(now);
             }
         }
         if self.members.len() > 1 {

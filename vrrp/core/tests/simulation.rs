@@ -1,7 +1,8 @@
 //! Virtual routers on seeded virtual LANs: loss, delay, duplication, reordering, one-way loss, partitions, stalls,
 //! pauses, crashes, restarts, link and tracker faults, clocks that run apart. Trouble and calm take turns.
 //!
-//! Checked after every step: no router is Active without holding its addresses, none holds them without being Active,
+//! Checked after every step: no router is Active without holding its addresses, none holds them without being Active but
+//! for the 20 ms after it yielded to a better one,
 //! members of a sync group are Active together, none that was silent for longer than its peers wait speaks first. Checked in each calm, once `3 * interval + skew` is over: each
 //! connected part has exactly one Active router, nobody else holds the addresses, no preempting router is passed over, and nothing
 //! changes any more.
@@ -24,6 +25,7 @@ use std::time::Duration;
 use dice::Dice;
 use scenario::Scenario;
 use vrrp_core::codec::Version;
+use vrrp_core::router::LINGERING;
 use vrrp_core::{Input, Order, State, Target};
 use world::World;
 
@@ -207,13 +209,14 @@ fn calm(world: &mut World, terms: &Terms, claim_failed: bool) -> Result<(), Stri
     let whole = if terms.version == Version::V2 { 1_000_000_000 } else { interval };
     let promised = 3 * interval + whole * (256 - lowest) / 256;
     // Clocks run apart by 0.2 %; wake-ups and packets take their time.
-    let slack = promised / 400 + 4 * (world.network.delay + world.network.lateness);
+    let lingering = LINGERING.as_nanos() as u64;
+    let slack = lingering + promised / 400 + 4 * (world.network.delay + world.network.lateness);
     let retry = if claim_failed { 33_000_000_000 } else { 0 };
     let bound = promised + slack + retry;
     world.run_until(start + bound)?;
     if terms.preempt_delay > 0 && check(world, start).is_err() {
         // A preemption that was delayed may come just now: for as long as a packet takes there are two.
-        world.run_until(world.now + 2 * (world.network.delay + world.network.lateness))?;
+        world.run_until(world.now + lingering + 2 * (world.network.delay + world.network.lateness))?;
     }
     check(world, start)?;
     // Nothing changes any more; only a preemption that was delayed may still come.
@@ -275,7 +278,11 @@ fn check(world: &World, calm_since: u64) -> Result<(), String> {
             for &node in &members {
                 // A dead daemon's addresses go with their lease, which may be longer than the routers' patience.
                 let alive = world.nodes[node].daemon.is_some();
-                if alive && world.nodes[node].holds(lan, now) != active.contains(&node) {
+                // One that yielded just now has a moment, and may be woken late.
+                let late = Duration::from_nanos(world.network.lateness);
+                let until = world.nodes[node].letting_go[lan].map(|until| until + late);
+                let lingers = until.is_some_and(|until| world.nodes[node].clock(now) <= until);
+                if alive && !lingers && world.nodes[node].holds(lan, now) != active.contains(&node) {
                     return Err(format!(
                         "node {node} in LAN {lan}: active {active:?}, holds {}",
                         world.nodes[node].holds(lan, now)

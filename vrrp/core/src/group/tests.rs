@@ -110,8 +110,10 @@ fn none_takes_over_before_all_would() {
 fn all_yield_when_one_does() {
     let mut bed = Bed::started(100);
     active(&mut bed);
-    let done = bed.hear(1, 150);
+    assert_eq!(bed.hear(1, 150), []);
     assert_eq!(bed.states(), BACKUPS);
+    // The addresses follow together.
+    let done = bed.fire();
     assert!(done.contains(&(0, Action::ReleaseAddresses)) && done.contains(&(1, Action::ReleaseAddresses)));
     assert_eq!(bed.group.members()[0].status().transitions.last().unwrap().reason, Reason::GroupYielded);
 }

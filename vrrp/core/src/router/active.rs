@@ -1,6 +1,7 @@
 //! The Active state: holding the addresses and saying so (RFC 9568, 6.4.3).
 //!
-//! Owns the Adver_Timer, the lease, the announcements, the answer to losing adverts, and the noticing of our own stalls.
+//! Owns the Adver_Timer, the lease, the announcements, the answer to losing adverts, how the addresses are let go of, and
+//! the noticing of our own stalls.
 //! A router that was silent longer than its peers wait does not speak again before it has listened.
 
 use std::net::IpAddr;
@@ -32,6 +33,10 @@ pub(super) struct Holding {
     next_defence: Time,
 }
 
+/// For so long a router that yielded keeps its addresses. The better one has them by then and has said so, and new packets
+/// go there; what came before that is answered still. A client that knew no MAC address and asked just then may have
+/// learned ours: the last advert makes the winner announce again.
+pub const LINGERING: Duration = Duration::from_millis(20);
 /// Removed addresses are put back so often before there is a quiet [`RESTORE_SPACING`]; then the router gives up.
 const RESTORES_AT_ONCE: u8 = 4;
 const RESTORE_SPACING: Duration = Duration::from_secs(1);
@@ -53,8 +58,12 @@ impl VirtualRouter {
         self.announce_anew(now);
     }
 
-    /// If others may have taken over while we did not run: let go, and listen.
-    pub(crate) fn notice_stall(&mut self, now: Time) {
+    /// What has become overdue while we did not run comes before anything else: addresses that another has go, and if
+    /// others may have taken over, ours do, and we listen.
+    pub(crate) fn notice_time(&mut self, now: Time) {
+        if self.timers.take_due(Deadline::LetGo, now).is_some() {
+            self.let_go();
+        }
         if self.state != State::Active {
             return;
         }
@@ -87,15 +96,12 @@ impl VirtualRouter {
         }
     }
 
-    /// Lets go first, then speaks once more, so that the winner announces again when nobody else answers.
+    /// Is silent from now on. The addresses go a little later.
     fn yield_to(&mut self, source: IpAddr, advert: &Advert<'_>, now: Time) {
-        self.actions.push(Action::ReleaseAddresses);
-        if self.config.settings().last_advert {
-            self.actions.push(Action::SendAdvert { priority: self.priority() });
-        }
         self.learn(advert);
         let reason = Reason::BetterRouter { source, priority: advert.priority };
         self.become_backup(reason, self.down_interval(), now);
+        self.timers.set(Deadline::LetGo, now + LINGERING);
         self.backup.heard =
             Some(HeardActive { source, priority: advert.priority, interval: advert.interval, last: now });
     }
@@ -103,8 +109,28 @@ impl VirtualRouter {
     /// The sync group gave the addresses up elsewhere.
     pub(crate) fn yield_with_group(&mut self, now: Time) {
         if self.state == State::Active {
-            self.actions.push(Action::ReleaseAddresses);
             self.become_backup(Reason::GroupYielded, self.down_interval(), now);
+            self.timers.set(Deadline::LetGo, now + LINGERING);
+        }
+    }
+
+    /// Whether the addresses are still there although the router yielded.
+    pub(super) fn is_letting_go(&self) -> bool {
+        self.timers.at(Deadline::LetGo).is_some()
+    }
+
+    /// Lets go first, then speaks once more, so that the winner announces again when nobody else answers.
+    pub(super) fn let_go(&mut self) {
+        self.actions.push(Action::ReleaseAddresses);
+        let priority = self.priority();
+        // Nothing that could make the winner yield in turn: an order may have been lifted meanwhile.
+        let loses = |heard: &HeardActive| {
+            let (own, theirs) = ((priority, self.source), (heard.priority, Some(heard.source)));
+            theirs > own
+        };
+        let lost = self.backup.heard.as_ref().is_some_and(loses);
+        if self.config.settings().last_advert && lost {
+            self.actions.push(Action::SendAdvert { priority });
         }
     }
 

@@ -31,6 +31,7 @@ mod status;
 mod timers;
 
 pub use action::{Action, Event, Reason};
+pub use active::LINGERING;
 pub use input::{Input, Order};
 pub use sightings::{Discrepancy, Sighting};
 pub use status::{Blocked, Counters, HeardActive, Status, Transition, Why};
@@ -132,7 +133,7 @@ impl VirtualRouter {
 
     /// Takes note of something that happened at `now`. Drain [`Self::poll_action`] afterwards. `now` must not go back.
     pub fn handle(&mut self, input: Input<'_>, now: Time) {
-        self.notice_stall(now);
+        self.notice_time(now);
         match input {
             Input::Started { held } => self.started(held, now),
             Input::DeadlinePassed => self.deadlines_passed(now),
@@ -235,7 +236,7 @@ impl VirtualRouter {
         if identity(&self.config) != identity(&config) {
             return Err(IdentityChanged);
         }
-        self.notice_stall(now);
+        self.notice_time(now);
         let before = self.priority();
         let old = std::mem::replace(&mut self.config, config);
         self.priority_changed(before, now);
@@ -288,6 +289,7 @@ impl VirtualRouter {
                 Deadline::PreemptDelay => self.preempt_delay_over(),
                 Deadline::ActiveDown => self.active_down(at, now),
                 Deadline::Adver => self.adver_due(at, now),
+                Deadline::LetGo => self.let_go(),
                 Deadline::LeaseRenewal => self.renew(now),
                 Deadline::Announcement => self.announce_due(now),
             }
@@ -344,6 +346,9 @@ impl VirtualRouter {
         let from = self.state;
         self.state = to;
         self.ready = None;
+        if self.is_letting_go() && to != State::Active {
+            self.actions.push(Action::ReleaseAddresses);
+        }
         self.timers.stop_all();
         self.announcing.stop();
         self.history.record(Transition { at: now, from, to, reason });

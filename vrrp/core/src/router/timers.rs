@@ -17,6 +17,8 @@ pub enum Deadline {
     ActiveDown,
     /// Adver_Timer: our next advert is due (RFC 9568, 6.2).
     Adver,
+    /// A better router has the addresses; time to take ours off.
+    LetGo,
     /// The addresses' lifetime is to be given anew.
     LeaseRenewal,
     /// The next round of announcements.
@@ -24,7 +26,7 @@ pub enum Deadline {
 }
 
 impl Deadline {
-    const COUNT: usize = 7;
+    const COUNT: usize = 8;
 
     /// All of them, in the order in which those due at one moment are served.
     pub(super) const ALL: [Self; Self::COUNT] = [
@@ -33,6 +35,7 @@ impl Deadline {
         Self::PreemptDelay,
         Self::ActiveDown,
         Self::Adver,
+        Self::LetGo,
         Self::LeaseRenewal,
         Self::Announcement,
     ];

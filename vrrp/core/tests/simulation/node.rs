@@ -33,6 +33,8 @@ pub struct Node {
     pub leases: Vec<Option<Lease>>,
     /// When the router spoke last, if it has been Active since.
     pub spoke: Vec<Option<u64>>,
+    /// Until when a router that yielded may keep its addresses.
+    pub letting_go: Vec<Option<Time>>,
     pub link_up: Vec<bool>,
     pub stalled_until: Option<u64>,
     /// While stalled, packets wait in the socket; otherwise they are lost (a paused virtual machine).
@@ -58,6 +60,7 @@ impl Node {
             daemon: None,
             leases: vec![None; lans],
             spoke: vec![None; lans],
+            letting_go: vec![None; lans],
             link_up: vec![true; lans],
             stalled_until: None,
             socket_keeps: true,

@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use std::rc::Rc;
 
 use vrrp_core::codec::{Datagram, Ipv4Header, Protocol};
+use vrrp_core::router::{LINGERING, Reason};
 use vrrp_core::{Action, Event, Input, State, SyncGroup, Target};
 
 use super::dice::Dice;
@@ -209,6 +210,7 @@ impl World {
         self.nodes[node].stalled_until = None;
         self.nodes[node].socket.clear();
         self.nodes[node].spoke.fill(None);
+        self.nodes[node].letting_go.fill(None);
     }
 
     pub fn stop(&mut self, node: usize) -> Result<(), String> {
@@ -260,7 +262,10 @@ impl World {
         let told = &mut self.nodes[node];
         for (lan, router) in daemon.members().iter().enumerate() {
             let holds = told.leases[lan].is_some_and(|lease| lease.end > now);
-            if holds != (router.state() == State::Active) {
+            // One that yielded keeps them for a moment, which ends with the first word it hears after that.
+            let lingers = told.letting_go[lan].is_some_and(|until| clock < until);
+            let may_hold = router.state() == State::Active || router.state() == State::Backup && lingers;
+            if holds != may_hold {
                 return Err(format!("node {node} is {:?} in LAN {lan}, but holds: {holds}", router.state()));
             }
         }
@@ -312,8 +317,12 @@ impl World {
                 if self.trace {
                     println!("{text}");
                 }
-                if matches!(event, Event::StateChanged { .. }) {
-                    self.nodes[node].spoke[lan] = None;
+                if let Event::StateChanged { from, reason, .. } = event {
+                    let yielded = matches!(reason, Reason::BetterRouter { .. } | Reason::GroupYielded);
+                    let doer = &mut self.nodes[node];
+                    doer.spoke[lan] = None;
+                    doer.letting_go[lan] =
+                        (from == State::Active && yielded).then(|| doer.clock(now) + LINGERING);
                     self.transitions.push(text);
                 }
             }

@@ -202,9 +202,11 @@ impl Engine {
     /// Takes the addresses off their interfaces, and the routes and rules away.
     pub(super) fn release(&mut self, group: usize, at: usize) {
         let Self { groups, links, kernel, teller, .. } = self;
-        let Some(Group { members, .. }) = groups.get_mut(group) else { return };
+        let Some(Group { members, changed, .. }) = groups.get_mut(group) else { return };
         let Some(member) = members.get_mut(at) else { return };
         member.held = false;
+        // One that yielded lets go after its change of state was told.
+        *changed = true;
         let orders = places(member, links).filter_map(|(placed, interface)| {
             let Lease { address, prefix, .. } = placed.lease;
             Some(Order::RemoveAddress { interface: interface?, address, prefix })
@@ -255,9 +257,14 @@ impl Engine {
         for group in 0..self.groups.len() {
             let members = self.groups.get(group).map_or(0, |group| group.members.len());
             for member in 0..members {
-                let state = self.groups.get(group).and_then(|group| group.core.state(member));
+                let known = self.groups.get(group);
+                let state = known.and_then(|group| group.core.state(member));
+                let held =
+                    known.and_then(|group| group.members.get(member)).is_some_and(|member| member.held);
                 if state == Some(State::Active) {
                     self.send_adverts(group, member, 0);
+                }
+                if held {
                     self.release(group, member);
                 }
             }

@@ -10,7 +10,7 @@ use nix::sys::epoll::{EpollEvent, EpollTimeout};
 use nix::sys::signal::Signal;
 use vrrp_core::arp::ArpInput;
 use vrrp_core::codec::vrid_of;
-use vrrp_core::{Input, Target, Time};
+use vrrp_core::{Input, State, Target, Time};
 
 use super::{Command, Engine, EngineError, ports, token};
 use crate::clock;
@@ -193,12 +193,25 @@ impl Engine {
         }
     }
 
+    /// Addresses that are to be kept at the end, but not by one that has yielded them.
+    fn let_go(&mut self, group: usize) {
+        for at in 0..self.groups.get(group).map_or(0, |group| group.members.len()) {
+            let Some(known) = self.groups.get(group) else { return };
+            let lingers = known.core.state(at) != Some(State::Active)
+                && known.members.get(at).is_some_and(|member| member.held);
+            if lingers {
+                self.release(group, at);
+            }
+        }
+    }
+
     /// Ends in good order: the others hear of it before anything slow is done.
     fn stop(&mut self) {
         for group in 0..self.groups.len() {
             let keeps =
                 |group: &super::Group| group.members.iter().all(|member| member.plan.on_exit == OnExit::Keep);
             if self.groups.get(group).is_some_and(keeps) {
+                self.let_go(group);
                 continue;
             }
             self.feed(group, Target::All, Input::StopRequested, clock::now());

@@ -163,7 +163,8 @@ fn a_yield_ordered_leaves_no_gap_and_lasts_until_lifted() {
     bed.wait(ms(700.0));
     assert_eq!(bed.tell(Input::OrderGiven(Order::Yield)), "priority(200->1) advert(1)");
     assert_eq!(bed.router.state(), State::Active);
-    assert_eq!(bed.hear(LOW, 100), "release advert(1) BACKUP:better_router");
+    assert_eq!(bed.hear(LOW, 100), "BACKUP:better_router");
+    assert_eq!(bed.fire(), "release advert(1)");
     bed.hear(LOW, 100);
     assert!(matches!(bed.router.why(), Why::OtherIsNotWorse(active) if active.source == LOW));
     bed.tell(Input::OrderLifted);
@@ -206,4 +207,49 @@ fn a_stopped_router_waits_for_nothing() {
             assert_eq!(last_reason(&bed), Some(Reason::Stopped));
         }
     }
+}
+
+#[test]
+fn one_that_yields_keeps_its_addresses_for_a_moment() {
+    let mut bed = Bed::active(settings());
+    bed.wait(ms(300.0));
+    assert_eq!(bed.hear(LOW, 101), "BACKUP:better_router");
+    assert_eq!(bed.left(Deadline::LetGo), Some(20_000));
+    bed.wait(ms(19.0));
+    // It neither announces them nor defends them.
+    assert_eq!(bed.tell(Input::DuplicateSeen { address: VIP, mac: [2; 6] }), "");
+    assert_eq!(bed.tell(Input::AddressLost(VIP)), "");
+    assert_eq!(bed.fire(), "release advert(100)");
+    assert_eq!(bed.left(Deadline::LetGo), None);
+}
+
+#[test]
+fn what_comes_meanwhile_ends_the_moment() {
+    let yielded = || {
+        let mut bed = Bed::active(settings());
+        bed.wait(ms(300.0));
+        assert_eq!(bed.hear(LOW, 101), "BACKUP:better_router");
+        bed.wait(ms(10.0));
+        bed
+    };
+    // Whoever may not take part holds nothing.
+    assert_eq!(yielded().tell(Input::LinkWentDown), "release INIT:link_went_down");
+    let mut bed = yielded();
+    assert_eq!(bed.tell(Input::StopRequested), "release INIT:stopped");
+    assert_eq!(bed.router.deadline(), None);
+    // Active again, it simply keeps them.
+    let mut bed = yielded();
+    let again = bed.tell(Input::OrderGiven(Order::TakeOver));
+    assert_eq!(again, "priority(100->254) ACTIVE:ordered advert(254) claim announce");
+    assert_eq!(bed.left(Deadline::LetGo), None);
+    // A machine that did not run lets go before anything else.
+    let mut bed = yielded();
+    bed.wait(ms(500.0));
+    assert_eq!(bed.hear(LOW, 101), "release advert(100)");
+    // An order that is over by then must not make the winner yield in turn.
+    let mut bed = Bed::active(settings());
+    bed.tell(Input::OrderGiven(Order::Yield));
+    assert_eq!(bed.hear(LOW, 90), "BACKUP:better_router");
+    assert_eq!(bed.tell(Input::OrderLifted), "priority(1->100)");
+    assert_eq!(bed.fire_until(Deadline::LetGo), "release");
 }

@@ -122,7 +122,8 @@ fn two_owners_settle_by_address() {
 #[test]
 fn a_loser_can_be_told_to_be_silent() {
     let mut bed = Bed::active(RouterSettings { last_advert: false, ..settings() });
-    assert_eq!(bed.hear(LOW, 101), "release BACKUP:better_router");
+    assert_eq!(bed.hear(LOW, 101), "BACKUP:better_router");
+    assert_eq!(bed.fire(), "release");
 }
 
 #[test]

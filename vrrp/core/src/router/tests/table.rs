@@ -62,7 +62,7 @@ fn every_event_in_every_state() {
         ("deadline", Event::Deadline, [NOT, TAKE, "announce"]),
         ("priority 0", Advert(HIGH, 0), [NOT, NOT, "advert(100)"]),
         ("lower priority", Advert(HIGH, 99), [NOT, NOT, "advert(100) answered announce"]),
-        ("higher priority", Advert(LOW, 101), [NOT, NOT, "release advert(100) BACKUP:better_router"]),
+        ("higher priority", Advert(LOW, 101), [NOT, NOT, "BACKUP:better_router"]),
         (
             "equal priority, lower address",
             Advert(LOW, 100),
@@ -71,13 +71,9 @@ fn every_event_in_every_state() {
         (
             "equal priority, higher address",
             Advert(HIGH, 100),
-            [
-                "odd:SamePriority",
-                "odd:SamePriority",
-                "odd:SamePriority release advert(100) BACKUP:better_router",
-            ],
+            ["odd:SamePriority", "odd:SamePriority", "odd:SamePriority BACKUP:better_router"],
         ),
-        ("owner", Advert(LOW, 255), [NOT, NOT, "release advert(100) BACKUP:better_router"]),
+        ("owner", Advert(LOW, 255), [NOT, NOT, "BACKUP:better_router"]),
         ("our own advert", Advert(OWN, 100), [NOT, NOT, NOT]),
         ("started again", Tell(Input::Started { held: None }), [NOT, NOT, NOT]),
         ("link up", Tell(Input::LinkWentUp { source: OWN }), ["BACKUP:started", NOT, NOT]),
@@ -129,7 +125,7 @@ fn every_event_in_every_state_of_an_owner() {
         (Advert(HIGH, 0), "advert(255)"),
         (Advert(HIGH, 254), "advert(255) answered announce"),
         (Advert(LOW, 255), "odd:SecondOwner advert(255) answered announce"),
-        (Advert(HIGH, 255), "odd:SecondOwner release advert(255) BACKUP:better_router"),
+        (Advert(HIGH, 255), "odd:SecondOwner BACKUP:better_router"),
         (Tell(Input::TrackingChanged { weight: -200, failed: false }), NOT),
         (Tell(FAIL), "advert(0) release INIT:tracker_failed"),
         (Tell(Input::OrderGiven(Order::Yield)), "priority(255->1) advert(1)"),
