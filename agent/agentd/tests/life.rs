@@ -127,6 +127,7 @@ fn reporters(place: &Place) -> (Reporter<Checkd>, Reporter<Lvsd>) {
         real_server: None,
         cause: None,
         virtual_router: None,
+        dependency: None,
         text: "mended".into(),
     });
     (checkd, lvsd)

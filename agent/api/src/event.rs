@@ -42,6 +42,10 @@ pub enum EventKind {
     DependencyWentDown,
     /// What real servers depend on works again.
     DependencyWentUp,
+    /// This director sees nothing any more: most servers fail and no sentinel answers. Failures don't count until it sees again.
+    DirectorWentBlind,
+    /// This director sees again.
+    DirectorSawAgain,
     /// The kernel's IPVS can't be used.
     IpvsLost,
     /// The kernel's IPVS can be used again.
@@ -109,6 +113,8 @@ impl EventKind {
             Self::SorryServerLeft => "sorry_server_left",
             Self::DependencyWentDown => "dependency_went_down",
             Self::DependencyWentUp => "dependency_went_up",
+            Self::DirectorWentBlind => "director_went_blind",
+            Self::DirectorSawAgain => "director_saw_again",
             Self::IpvsLost => "ipvs_lost",
             Self::IpvsFound => "ipvs_found",
             Self::EditRefused => "edit_refused",
@@ -151,6 +157,9 @@ pub struct NewEvent {
     /// The virtual router concerned, if one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub virtual_router: Option<Name>,
+    /// What real servers depend on, if the event concerns that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dependency: Option<Name>,
     /// The cause code, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<CauseCode>,

@@ -71,6 +71,10 @@ pub struct SectionUpdate<K: Ord, H, I> {
     /// Whether `items` is all there is: keys not in it are gone.
     #[serde(default)]
     pub whole: bool,
+    /// Whether a whole section is not finished with this: more of its items follow in the next updates, and only the one that
+    /// finishes it takes away the keys that none of them named. So a section of many thousands never is in memory as one text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
     /// The reporter, when it is new or has changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reporter: Option<Reporter>,
@@ -95,6 +99,7 @@ impl<K: Ord, H, I> Default for SectionUpdate<K, H, I> {
     fn default() -> Self {
         Self {
             whole: false,
+            unfinished: false,
             reporter: None,
             connected: None,
             heard_at: None,
@@ -108,7 +113,9 @@ impl<K: Ord, H, I> Default for SectionUpdate<K, H, I> {
 impl<K: Ord + Clone, H: Clone, I: Clone> Section<K, H, I> {
     /// Merges `update`: the last report wins, replay is harmless.
     pub fn apply(&mut self, update: SectionUpdate<K, H, I>) {
-        let SectionUpdate { whole, reporter, connected, heard_at, head, items, removed } = update;
+        // Only reporters send a section in parts, and the ledger puts those together.
+        let SectionUpdate { whole, unfinished: _, reporter, connected, heard_at, head, items, removed } =
+            update;
         if let Some(reporter) = reporter {
             self.reporter = Some(reporter);
         }
@@ -136,6 +143,7 @@ impl<K: Ord + Clone, H: Clone, I: Clone> Section<K, H, I> {
     pub fn to_update(&self) -> SectionUpdate<K, H, I> {
         SectionUpdate {
             whole: true,
+            unfinished: false,
             reporter: self.reporter.clone(),
             connected: Some(self.connected),
             heard_at: self.heard_at,

@@ -117,6 +117,7 @@ fn change() -> impl Strategy<Value = Change> {
     (single, prop::option::of(any::<u8>()), items, removed).prop_map(
         |((whole, reporter, connected, heard), head, items, removed)| SectionUpdate {
             whole,
+            unfinished: false,
             reporter,
             connected,
             heard_at: heard.and_then(|at| Timestamp::from_second(at).ok()),
@@ -176,6 +177,7 @@ fn event(number: u64) -> Event {
         real_server: None,
         cause: None,
         virtual_router: None,
+        dependency: None,
         text: format!("event {number}"),
     };
     Event { number, what }

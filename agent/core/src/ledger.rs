@@ -338,7 +338,7 @@ impl Ledger {
         now: Now,
     ) -> Result<Option<Urgency>, Refusal> {
         let section = &mut self.state.checkd;
-        trace::admit(Role::Checkd, section, &mut update, first)?;
+        trace::admit(Role::Checkd, section, self.checkd.unnamed(), &mut update, first)?;
         let anew = trace::is_other_process(section.reporter.as_ref(), update.reporter.as_ref());
         let mut changes = Vec::new();
         let announced = &mut self.announced;
@@ -363,7 +363,7 @@ impl Ledger {
         now: Now,
     ) -> Result<Option<Urgency>, Refusal> {
         let section = &mut self.state.lvsd;
-        trace::admit(Role::Lvsd, section, &mut update, first)?;
+        trace::admit(Role::Lvsd, section, self.lvsd.unnamed(), &mut update, first)?;
         let anew = trace::is_other_process(section.reporter.as_ref(), update.reporter.as_ref());
         let urgency = self.lvsd.apply(section, update, generation, now, |_, _| {});
         let mut taken = if anew { 0 } else { self.state.sequences.lvsd };
@@ -381,7 +381,7 @@ impl Ledger {
         now: Now,
     ) -> Result<Option<Urgency>, Refusal> {
         let section = &mut self.state.vipd;
-        trace::admit(Role::Vipd, section, &mut update, first)?;
+        trace::admit(Role::Vipd, section, self.vipd.unnamed(), &mut update, first)?;
         let anew = trace::is_other_process(section.reporter.as_ref(), update.reporter.as_ref());
         let urgency = self.vipd.apply(section, update, generation, now, |_, _| {});
         let mut taken = if anew { 0 } else { self.state.sequences.vipd };
@@ -491,6 +491,7 @@ fn reporter_event(kind: EventKind, role: Role, at: Timestamp, text: String) -> N
         real_server: None,
         cause: role.silence(),
         virtual_router: None,
+        dependency: None,
         text,
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! Owns one thread that holds everything a daemon has to report, sends all of it on every new connection and only what
 //! changed afterwards. Who reports never waits: values lie in a map by key, so that a slow or missing agent costs one
-//! value for each key, and events in a short queue whose losses are counted. It never interprets what is reported.
+//! value for each key, and events in a short queue whose losses are counted. A daemon with thousands of items keeps them itself and is
+//! asked for them in lots ([`Reporter::start_asking`]): then they are in memory once. It never interprets what is reported.
 
 mod news;
 mod worker;
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,8 @@ use serde::Serialize;
 
 use crate::wake::Wake;
 use news::News;
+
+pub use news::Ask;
 
 /// A daemon that reports: the types of its section.
 pub trait Daemon: Send + 'static {
@@ -95,15 +98,26 @@ impl Daemon for Vipd {
 }
 
 /// What the thread and the callers share.
-#[derive(Debug)]
 struct Shared<D: Daemon> {
     news: Mutex<News<D>>,
     acknowledged: Condvar,
     connected: AtomicBool,
     wake: Arc<Wake>,
+    /// Wakes a daemon that keeps its items itself.
+    ask: Box<dyn Fn() + Send + Sync>,
+}
+
+impl<D: Daemon> Debug for Shared<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("connected", &self.connected).finish_non_exhaustive()
+    }
 }
 
 impl<D: Daemon> Shared<D> {
+    fn ask(&self) {
+        (self.ask)();
+    }
+
     fn news(&self) -> MutexGuard<'_, News<D>> {
         self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -128,11 +142,30 @@ impl<D: Daemon> Reporter<D> {
         head: D::Head,
         items: BTreeMap<D::Key, D::Item>,
     ) -> io::Result<Self> {
+        Self::run(socket, News::new(identity, head, items), Box::new(|| ()))
+    }
+
+    /// The same for a daemon that keeps its items itself. `wake` is called from another thread whenever it is worth calling
+    /// [`Self::ask`]; what is asked for then is to be given to [`Self::hand`].
+    ///
+    /// # Errors
+    /// The system has no thread or descriptor left.
+    pub fn start_asking(
+        socket: &Path,
+        identity: agent_api::Reporter,
+        head: D::Head,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        Self::run(socket, News::asked(identity, head), Box::new(wake))
+    }
+
+    fn run(socket: &Path, news: News<D>, ask: Box<dyn Fn() + Send + Sync>) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            news: Mutex::new(News::new(identity, head, items)),
+            news: Mutex::new(news),
             acknowledged: Condvar::new(),
             connected: AtomicBool::new(false),
             wake: Arc::new(Wake::new()?),
+            ask,
         });
         let for_thread = Arc::clone(&shared);
         let socket = socket.to_owned();
@@ -140,6 +173,17 @@ impl<D: Daemon> Reporter<D> {
             .name("reporter".to_owned())
             .spawn(move || worker::run(&for_thread, &socket))?;
         Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// What a daemon that keeps its items itself is to hand over now. `whole` is said once; from then on every item is wanted.
+    #[must_use]
+    pub fn ask(&self) -> Ask {
+        self.shared.news().ask()
+    }
+
+    /// Hands over items that were asked for; `unfinished` while some of the whole section are still to come.
+    pub fn hand(&self, items: impl IntoIterator<Item = (D::Key, D::Item)>, unfinished: bool) {
+        self.tell(|news| news.hand(items, unfinished));
     }
 
     /// Changes the single facts.

@@ -113,6 +113,7 @@ fn event(text: &str) -> NewEvent {
         real_server: None,
         cause: None,
         virtual_router: None,
+        dependency: None,
         text: text.into(),
     }
 }
@@ -263,6 +264,77 @@ fn a_reporter_says_everything_on_every_connection_and_then_what_changed() {
     assert_eq!(reporter.dropped_events(), 0);
     drop(reporter);
     serve.join().unwrap();
+}
+
+/// What a daemon does that keeps `total` items itself: it hands over what is asked for.
+fn hand_over(reporter: &Reporter<Checkd>, total: usize, next: &mut usize) {
+    let asked = reporter.ask();
+    if asked.whole {
+        *next = 0;
+    }
+    let end = (*next + asked.room).min(total);
+    if asked.whole || *next < end {
+        let items = (*next..end).map(|n| (format!("a/s{n}").parse().unwrap(), health(0)));
+        reporter.hand(items, end < total);
+        *next = end;
+    }
+}
+
+#[test]
+fn a_daemon_that_keeps_its_items_is_asked_for_them_in_lots_on_every_connection() {
+    const ITEMS: usize = 2_000;
+    let place = place();
+    let (ring, rung) = mpsc::channel();
+    let ask = move || {
+        let _ended = ring.send(());
+    };
+    let reporter: Reporter<Checkd> =
+        Reporter::start_asking(&place.socket, identity(), CheckHead::default(), ask).unwrap();
+    let asked = reporter.ask();
+    assert!(!asked.whole && asked.room == 0, "nobody listens yet: {asked:?}");
+    let listener = UnixListener::bind(&place.socket).unwrap();
+    let mut next = 0;
+    for connection in 0..2 {
+        let mut peer = Peer::accept(&listener);
+        // The first time the agent ends in the middle of the section.
+        let reports = if connection == 0 { 2 } else { usize::MAX };
+        let served = thread::spawn(move || {
+            let mut seen: Vec<Value> = Vec::new();
+            while seen.len() < reports {
+                let update = peer.report().unwrap()["checkd"].take();
+                let unfinished = update["unfinished"] == true;
+                seen.push(update);
+                if !unfinished {
+                    break;
+                }
+            }
+            (peer, seen)
+        });
+        while !served.is_finished() {
+            if rung.recv_timeout(Duration::from_millis(20)).is_ok() {
+                hand_over(&reporter, ITEMS, &mut next);
+            }
+        }
+        let (mut peer, seen) = served.join().unwrap();
+        assert!(seen.iter().enumerate().all(|(n, update)| (update["whole"] == true) == (n == 0)));
+        let lots = seen.iter().map(|update| update["items"].as_object().map_or(0, serde_json::Map::len));
+        assert!(lots.clone().all(|lot| lot <= 512), "bounded");
+        if connection == 1 {
+            assert_eq!(lots.sum::<usize>(), ITEMS);
+            assert!(reporter.flush(LONG) && reporter.is_connected());
+            // From now on only what changes; a part of a section is no section.
+            reporter.hand([("a/s7".parse().unwrap(), health(9))], false);
+            reporter.remove_item("a/s8".parse().unwrap());
+            let mut changes = peer.report().unwrap()["checkd"].take();
+            if changes["removed"].is_null() {
+                changes["removed"] = peer.report().unwrap()["checkd"]["removed"].take();
+            }
+            assert_eq!(changes["items"]["a/s7"]["latency_us"], 9);
+            assert_eq!((&changes["removed"], &changes["whole"]), (&json!(["a/s8"]), &json!(false)));
+        } else {
+            assert!(!reporter.is_connected(), "an unfinished section does not count");
+        }
+    }
 }
 
 #[test]

@@ -399,6 +399,7 @@ impl Daemon {
             real_server: None,
             cause,
             virtual_router: None,
+            dependency: None,
             text,
         };
         match (&self.head.kernel, &kernel) {

@@ -293,6 +293,7 @@ impl Reconciler {
             real_server: None,
             cause: None,
             virtual_router: None,
+            dependency: None,
             text,
         };
         let mut events = Vec::new();
@@ -366,6 +367,7 @@ impl Reconciler {
             real_server: None,
             cause: None,
             virtual_router: None,
+            dependency: None,
             text,
         })
     }
@@ -382,6 +384,7 @@ impl Reconciler {
             real_server: None,
             cause: None,
             virtual_router: None,
+            dependency: None,
             text,
         })
     }

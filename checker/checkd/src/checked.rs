@@ -80,9 +80,9 @@ pub(crate) struct Checked {
     /// Falls that damping counts.
     falls: u32,
     /// Why the latest probe that told anything failed; `None` when it passed and nothing is left to explain.
-    failure: Option<Reason>,
+    failure: Option<Box<Reason>>,
     /// Why the latest probe told nothing.
-    trouble: Option<Reason>,
+    trouble: Option<Box<Reason>>,
     latency: Option<Duration>,
     history: History,
     /// Results that are still needed to bear out the verdict that a former run left.
@@ -116,7 +116,8 @@ impl Checked {
     /// A server as it was left.
     pub(crate) fn restored(plan: Plan, health: &RealServerHealth) -> Self {
         let &RealServerHealth { verdict, since, passing, in_a_row, .. } = health;
-        let reason = health.cause.clone().map(|cause| Reason { cause, detail: health.detail.clone() });
+        let reason =
+            health.cause.clone().map(|cause| Box::new(Reason { cause, detail: health.detail.clone() }));
         let local = health.cause.as_ref().is_some_and(is_local);
         let (mut falls, mut history) = (0, History::default());
         let standing = match health.basis.as_deref() {
@@ -198,7 +199,8 @@ impl Checked {
         let runs = self.history.runs();
         let failed =
             runs.into_iter().rev().find(|run| run.cause.is_some() && run.verdict != Verdict::Unknown);
-        self.failure = failed.and_then(|run| Some(Reason { cause: run.cause?, detail: run.detail }));
+        self.failure =
+            failed.and_then(|run| Some(Box::new(Reason { cause: run.cause?, detail: run.detail })));
     }
 
     /// The same server under another plan: the verdict stays, its counters start afresh unless they mean the same.
@@ -237,13 +239,15 @@ impl Checked {
     pub(crate) fn observe(&mut self, finding: &Finding, now: Timestamp) -> Observed {
         let before = (self.standing, self.falls);
         let mut news = self.history.take(finding, now);
-        let changed = |reason: &Option<Reason>| match (reason, finding.cause) {
+        let changed = |reason: &Option<Box<Reason>>| match (reason, finding.cause) {
             (None, None) => false,
             (Some(old), Some(cause)) => old.cause.as_str() != cause.code() || old.detail != finding.detail,
             _ => true,
         };
         let reason = |finding: &Finding| {
-            finding.cause.map(|cause| Reason { cause: cause.into(), detail: finding.detail.clone() })
+            finding
+                .cause
+                .map(|cause| Box::new(Reason { cause: cause.into(), detail: finding.detail.clone() }))
         };
         if finding.verdict == Verdict::Unknown {
             if changed(&self.trouble) {

@@ -78,10 +78,11 @@ pub(crate) fn run(config_path: &Path, socket: &Path, state: &Path) -> anyhow::Re
     let sentinels = Sentinels::new(&config.sentinels, clock::now());
     // The pool holds what it needs; of thousands of servers the rest is megabytes.
     drop((config, former));
-    let items = pool.all();
-    let (servers, probes) = (items.len(), pool.probes());
-    let reporter = agent_link::Reporter::start(socket, identity.clone(), CheckHead::default(), items)
+    let waker = runner.waker();
+    let asked = move || waker.wake();
+    let reporter = agent_link::Reporter::start_asking(socket, identity.clone(), CheckHead::default(), asked)
         .context("can't start to report to the agent")?;
+    let (servers, probes) = (pool.count().iter().sum::<usize>(), pool.probes());
     info!(servers, probes, sockets = settings.max_sockets, "probing");
     let mut daemon = Daemon {
         sentinels,
@@ -99,7 +100,7 @@ pub(crate) fn run(config_path: &Path, socket: &Path, state: &Path) -> anyhow::Re
     ready();
     let ended = daemon.serve(&commands);
     stopping();
-    if !daemon.reporter.flush(FAREWELL) {
+    if !daemon.take_leave() {
         info!("ending without the agent's having heard the last results");
     }
     ended
@@ -228,10 +229,12 @@ impl Daemon {
             Some(cause) => format!(": {detail} ({cause})"),
             None => String::new(),
         };
-        let (kind, id, text) = match subject {
+        let (kind, (id, dependency), text) = match subject {
             Subject::Server(_) => return,
             Subject::Dependency(name) => {
-                self.next_summary = clock::now();
+                // Whoever reads the event finds the fact, too.
+                self.head.dependencies = self.pool.dependencies();
+                self.reporter.set_head(self.head.clone());
                 let (kind, text) = match (from, to) {
                     (_, Verdict::Down) => (
                         EventKind::DependencyWentDown,
@@ -245,7 +248,7 @@ impl Daemon {
                     ),
                     _ => return,
                 };
-                (kind, None, text)
+                (kind, (None, Some(name)), text)
             }
             Subject::Advisory(id, check) => {
                 let (kind, text) = match (from, to) {
@@ -259,7 +262,7 @@ impl Daemon {
                     ),
                     _ => return,
                 };
-                (kind, Some(id), text)
+                (kind, (Some(id), None), text)
             }
         };
         let (virtual_server, real_server) =
@@ -270,6 +273,7 @@ impl Daemon {
             virtual_server,
             real_server,
             virtual_router: None,
+            dependency,
             cause,
             text,
         });
@@ -293,11 +297,12 @@ impl Daemon {
         warn!("{text}");
         self.reporter.event(NewEvent {
             at: Timestamp::now(),
-            kind: EventKind::Other,
+            kind: if blind { EventKind::DirectorWentBlind } else { EventKind::DirectorSawAgain },
             virtual_server: None,
             real_server: None,
             cause: blind.then(|| Cause::DirectorBlind.into()),
             virtual_router: None,
+            dependency: None,
             text: text.to_owned(),
         });
     }
@@ -306,10 +311,26 @@ impl Daemon {
         for id in self.pool.take_removed() {
             self.reporter.remove_item(id);
         }
-        let changed = self.pool.take_changed();
-        if !changed.is_empty() {
-            self.reporter.set_items(changed);
+        let asked = self.reporter.ask();
+        if asked.whole {
+            self.pool.want_all();
         }
+        let (changed, unfinished) = self.pool.take_changed(asked.room);
+        if asked.whole || !changed.is_empty() {
+            self.reporter.hand(changed, unfinished);
+        }
+    }
+
+    /// Tells the agent what it does not know yet, if it listens. Says whether it does.
+    fn take_leave(&mut self) -> bool {
+        let end = clock::now() + FAREWELL;
+        while clock::now() < end && self.pool.has_news() {
+            self.report();
+            if !self.reporter.flush(end.since(clock::now())) {
+                return false;
+            }
+        }
+        !self.pool.has_news() && self.reporter.flush(end.since(clock::now()))
     }
 
     fn summarize(&mut self, now: Time) {

@@ -3,75 +3,170 @@
 //! Owns the evidence: probes in a row that ended alike are one run, and the last [`RUNS_MAX`] runs are kept. So a server that is
 //! well for a week costs one entry, and one that flaps is told by its last changes. It never judges.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use agent_api::basis::RUNS_MAX;
 use agent_api::{CauseCode, ProbeRun};
-use checker_core::Finding;
+use checker_core::{Cause, Finding, Verdict};
 use jiff::Timestamp;
 
-/// The latest probes of one server, oldest first.
+/// The latest probes of one server, oldest first. There are thousands of servers and nearly all have one run: room for more is
+/// made when there are more.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct History(VecDeque<ProbeRun>);
+pub(crate) struct History(Vec<Run>);
+
+/// Probes in a row that ended alike, as small as can be: [`ProbeRun`] is how it is told.
+#[derive(Debug, Clone)]
+struct Run {
+    since: Timestamp,
+    until: Timestamp,
+    detail: Text,
+    reply: Text,
+    cause: Option<Why>,
+    count: u32,
+    latency: Micros,
+    fastest: Micros,
+    slowest: Micros,
+    verdict: Verdict,
+}
+
+/// A text that is empty more often than not.
+type Text = Option<Arc<str>>;
+
+fn text(line: &str) -> Text {
+    (!line.is_empty()).then(|| line.into())
+}
+
+fn shown(text: &Text) -> String {
+    text.as_deref().unwrap_or_default().to_owned()
+}
+
+/// Why a probe did not pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Why {
+    Known(Cause),
+    /// A word of another version, from before a restart.
+    Foreign(Box<CauseCode>),
+}
+
+impl Why {
+    fn of(code: &CauseCode) -> Self {
+        code.as_str().parse().map_or_else(|_| Self::Foreign(Box::new(code.clone())), Self::Known)
+    }
+
+    fn code(&self) -> CauseCode {
+        match self {
+            Self::Known(cause) => (*cause).into(),
+            Self::Foreign(code) => CauseCode::clone(code),
+        }
+    }
+}
+
+/// Microseconds up to an hour, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Micros(u32);
+
+impl Micros {
+    const NONE: Self = Self(u32::MAX);
+
+    fn of(micros: Option<u64>) -> Self {
+        micros.map_or(Self::NONE, |micros| Self(u32::try_from(micros).unwrap_or(u32::MAX).min(u32::MAX - 1)))
+    }
+
+    fn get(self) -> Option<u64> {
+        (self != Self::NONE).then(|| self.0.into())
+    }
+}
+
+impl Run {
+    fn restored(run: &ProbeRun) -> Self {
+        Self {
+            since: run.since,
+            until: run.until,
+            detail: text(&run.detail),
+            reply: text(&run.reply),
+            cause: run.cause.as_ref().map(Why::of),
+            count: u32::try_from(run.count).unwrap_or(u32::MAX),
+            latency: Micros::of(run.latency_us),
+            fastest: Micros::of(run.fastest_us),
+            slowest: Micros::of(run.slowest_us),
+            verdict: run.verdict,
+        }
+    }
+
+    fn told(&self) -> ProbeRun {
+        ProbeRun {
+            verdict: self.verdict,
+            cause: self.cause.as_ref().map(Why::code),
+            detail: shown(&self.detail),
+            reply: shown(&self.reply),
+            count: self.count.into(),
+            since: self.since,
+            until: self.until,
+            latency_us: self.latency.get(),
+            fastest_us: self.fastest.get(),
+            slowest_us: self.slowest.get(),
+        }
+    }
+}
 
 impl History {
     /// The history as it was told before.
     pub(crate) fn restored(runs: &[ProbeRun]) -> Self {
         let surplus = runs.len().saturating_sub(RUNS_MAX);
-        Self(runs.iter().skip(surplus).cloned().collect())
+        Self(runs.iter().skip(surplus).map(Run::restored).collect())
     }
 
     /// Takes what a probe found. Says whether a new run has begun.
     pub(crate) fn take(&mut self, finding: &Finding, now: Timestamp) -> bool {
-        let latency = finding.latency.map(micros);
-        let code = finding.cause.map(|cause| cause.code());
-        if let Some(run) = self.0.back_mut()
+        let latency = Micros::of(finding.latency.map(micros));
+        let cause = finding.cause.map(Why::Known);
+        if let Some(run) = self.0.last_mut()
             && run.verdict == finding.verdict
-            && run.cause.as_ref().map(CauseCode::as_str) == code
+            && run.cause == cause
         {
             run.count = run.count.saturating_add(1);
             run.until = now;
-            if run.detail != finding.detail {
-                run.detail.clone_from(&finding.detail);
+            if run.detail.as_deref().unwrap_or_default() != finding.detail {
+                run.detail = text(&finding.detail);
             }
-            if latency.is_some() {
-                run.latency_us = latency;
-                run.fastest_us = run.fastest_us.into_iter().chain(latency).min();
-                run.slowest_us = run.slowest_us.max(latency);
+            if latency != Micros::NONE {
+                run.latency = latency;
+                // None is the largest of all.
+                run.fastest = run.fastest.min(latency);
+                run.slowest = if run.slowest == Micros::NONE { latency } else { run.slowest.max(latency) };
             }
             return false;
         }
         if self.0.len() >= RUNS_MAX {
-            self.0.pop_front();
+            self.0.remove(0);
         }
-        self.0.push_back(ProbeRun {
-            verdict: finding.verdict,
-            cause: finding.cause.map(Into::into),
-            detail: finding.detail.clone(),
-            reply: finding.reply.clone(),
-            count: 1,
+        self.0.reserve_exact(1);
+        self.0.push(Run {
             since: now,
             until: now,
-            latency_us: latency,
-            fastest_us: latency,
-            slowest_us: latency,
+            detail: text(&finding.detail),
+            reply: text(&finding.reply),
+            cause,
+            count: 1,
+            latency,
+            fastest: latency,
+            slowest: latency,
+            verdict: finding.verdict,
         });
         true
     }
 
     /// The runs, oldest first.
     pub(crate) fn runs(&self) -> Vec<ProbeRun> {
-        self.0.iter().cloned().collect()
+        self.0.iter().map(Run::told).collect()
     }
 
     /// How many probes in a row have failed, the latest included.
     pub(crate) fn failures(&self) -> u64 {
-        self.0
-            .iter()
-            .rev()
-            .take_while(|run| run.verdict == agent_api::Verdict::Down)
-            .fold(0, |sum, run| sum.saturating_add(run.count))
+        let failed = self.0.iter().rev().take_while(|run| run.verdict == Verdict::Down);
+        failed.map(|run| u64::from(run.count)).sum()
     }
 
     #[cfg(test)]
@@ -87,8 +182,6 @@ pub(crate) fn micros(span: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use checker_core::Cause;
-
     use super::*;
 
     fn at(second: i64) -> Timestamp {

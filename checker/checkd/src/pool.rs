@@ -5,12 +5,13 @@
 //! come in as arguments, probes to be begun and reports go out. It opens no socket.
 
 mod slots;
+mod told;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use agent_api::config::{Check, Config};
-use agent_api::{CauseCode, CheckSection, Name, RealServerHealth, RealServerId};
+use agent_api::{CauseCode, CheckSection, Name, RealServerId};
 use checker_core::schedule::ProbeId;
 use checker_core::thresholds::Change;
 use checker_core::{Finding, Pace, Schedule, Time, Verdict};
@@ -27,9 +28,6 @@ const WINDOW_PART: u32 = 100;
 /// The window's bounds: long enough to be worth it, and not longer than anyone would notice.
 const WINDOW_MIN: Duration = Duration::from_millis(2);
 const WINDOW_MAX: Duration = Duration::from_millis(20);
-
-/// Items whose latest figures are sent again at each summary, in turn, though their verdicts have not changed.
-const REFRESHED: usize = 100;
 
 /// A probe to be begun.
 #[derive(Debug)]
@@ -110,8 +108,10 @@ pub(crate) struct Pool {
     numbers: BTreeMap<Key, u32>,
     /// Where the probes of one address are: those that may be shared.
     by_target: HashMap<Target, Vec<usize>>,
-    /// Whose report is out of date, and who is to be taken out of it.
-    changed: Vec<u32>,
+    /// Whose report is out of date, the longest first, and who is to be taken out of it.
+    changed: VecDeque<u32>,
+    /// How many of the first of them make the whole report complete.
+    unfinished: usize,
     removed: Vec<RealServerId>,
     /// Where the refreshing of unchanged items has got to.
     refreshed: usize,
@@ -135,7 +135,8 @@ impl Pool {
             slots: Slots::default(),
             numbers: BTreeMap::new(),
             by_target: HashMap::new(),
-            changed: Vec::new(),
+            changed: VecDeque::new(),
+            unfinished: 0,
             removed: Vec::new(),
             refreshed: 0,
             servers: 0,
@@ -150,8 +151,6 @@ impl Pool {
             pool.insert(key, server, parent, now);
         }
         pool.fit_window();
-        // All of them are in the first report.
-        pool.take_changed_numbers();
         Ok(pool)
     }
 
@@ -231,7 +230,7 @@ impl Pool {
             let seen = slot.server.observe(index, orphaned.as_ref().unwrap_or(finding), stamp);
             self.failing += counts * usize::from(slot.server.is_failing());
             if seen.news && !std::mem::replace(&mut slot.stale, true) {
-                self.changed.push(number);
+                self.changed.push_back(number);
             }
             if let Some(change) = seen.change {
                 notes.push(Note::of(slot, change, None));
@@ -247,68 +246,6 @@ impl Pool {
         self.schedule.set_interval(probe, interval.unwrap_or(entry.pace.normal));
         self.schedule.started(probe, started, now);
         notes
-    }
-
-    /// What has changed of real servers since this was last called.
-    pub(crate) fn take_changed(&mut self) -> Vec<(RealServerId, RealServerHealth)> {
-        let numbers = self.take_changed_numbers();
-        let slots = numbers.into_iter().filter_map(|number| self.slots.get(number));
-        slots.filter_map(Slot::report).collect()
-    }
-
-    fn take_changed_numbers(&mut self) -> Vec<u32> {
-        let mut numbers = std::mem::take(&mut self.changed);
-        // Whoever took the number of one that is gone is told once, too.
-        numbers
-            .retain(|number| self.slots.get_mut(*number).is_some_and(|slot| std::mem::take(&mut slot.stale)));
-        numbers
-    }
-
-    /// Servers that are no more since this was last called.
-    pub(crate) fn take_removed(&mut self) -> Vec<RealServerId> {
-        std::mem::take(&mut self.removed)
-    }
-
-    /// Some servers whose latest figures are worth sending again, another lot each time.
-    pub(crate) fn refresh(&mut self) {
-        let total = self.slots.places();
-        for _ in 0..REFRESHED.min(total) {
-            self.refreshed = (self.refreshed + 1) % total;
-            let number = u32::try_from(self.refreshed).unwrap_or(u32::MAX);
-            if let Some(slot) = self.slots.get_mut(number)
-                && !std::mem::replace(&mut slot.stale, true)
-            {
-                self.changed.push(number);
-            }
-        }
-    }
-
-    /// Everything that is known of real servers.
-    pub(crate) fn all(&self) -> BTreeMap<RealServerId, RealServerHealth> {
-        self.slots.iter().filter_map(Slot::report).collect()
-    }
-
-    /// Everything that is known of what they depend on.
-    pub(crate) fn dependencies(&self) -> BTreeMap<Name, RealServerHealth> {
-        let told = |slot: &Slot| match &slot.key {
-            Key::Dependency(name) => Some((name.clone(), slot.server.health())),
-            Key::Server(_) => None,
-        };
-        self.slots.iter().filter_map(told).collect()
-    }
-
-    /// How many real servers have each verdict, in the order of [`Verdict::ALL`].
-    pub(crate) fn count(&self) -> [usize; 4] {
-        let mut counts = [0; 4];
-        for slot in self.slots.iter().filter(|slot| matches!(slot.key, Key::Server(_))) {
-            let verdict = slot.server.verdict();
-            if let Some(at) = Verdict::ALL.iter().position(|one| *one == verdict)
-                && let Some(count) = counts.get_mut(at)
-            {
-                *count += 1;
-            }
-        }
-        counts
     }
 
     /// How many real servers there are, and how many of them fail if this probe has failed, too.
@@ -363,7 +300,7 @@ impl Pool {
         }
         self.slots.put(number, Slot { key: key.clone(), server, parent, stale: true });
         self.numbers.insert(key, number);
-        self.changed.push(number);
+        self.changed.push_back(number);
     }
 
     /// Lets a check share a probe that is made already, if there is one.
@@ -413,15 +350,6 @@ impl Pool {
             self.entries.iter().flatten().map(|entry| entry.pace.normal.min(entry.pace.fast)).min();
         let window = shortest.unwrap_or_default() / WINDOW_PART;
         self.schedule.set_window(window.clamp(WINDOW_MIN, WINDOW_MAX));
-    }
-}
-
-impl Slot {
-    fn report(&self) -> Option<(RealServerId, RealServerHealth)> {
-        match &self.key {
-            Key::Server(id) => Some((id.clone(), self.server.health())),
-            Key::Dependency(_) => None,
-        }
     }
 }
 

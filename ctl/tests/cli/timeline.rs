@@ -21,6 +21,7 @@ fn eventful() -> State {
             virtual_server: Some("resolver".parse().unwrap()),
             real_server: Some(server.parse().unwrap()),
             virtual_router: None,
+            dependency: None,
             cause: None,
             text: text.into(),
         };

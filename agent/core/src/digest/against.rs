@@ -41,6 +41,11 @@ impl Digest {
                 Key::Blind if state.checkd.connected && state.checkd.head.blind_since.is_none() => {
                     Some((now, "this director sees again".to_owned()))
                 }
+                Key::Dependency(name) if state.checkd.connected => {
+                    let health = state.checkd.head.dependencies.get(name);
+                    let down = health.is_some_and(|health| !health.verdict.passes());
+                    (!down).then(|| (now, format!("{name} works again")))
+                }
                 Key::RouterFault(name) if state.vipd.connected => {
                     let router = state.vipd.items.get(name);
                     let well = router.is_none_or(|router| router.state != RouterState::Initialize);

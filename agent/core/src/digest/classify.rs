@@ -35,15 +35,27 @@ fn change(event: &NewEvent) -> Option<Change> {
     use EventKind as E;
     let key = key(event)?;
     let (severity, passing) = match event.kind {
-        E::RealServerWentUp | E::FailOpenEnded | E::IpvsFound | E::DrainEnded | E::ReporterReturned => {
+        E::RealServerWentUp
+        | E::FailOpenEnded
+        | E::QuorumRegained
+        | E::SorryServerLeft
+        | E::AdvisoryCheckPassed
+        | E::DependencyWentUp
+        | E::DirectorSawAgain
+        | E::IpvsFound
+        | E::DrainEnded
+        | E::ReporterReturned => {
             return Some(Change::Ends { key, at: event.at, text: event.text.clone() });
         }
         E::RealServerWentDown | E::RealServerDegraded | E::RealServerBecameUnknown => {
             (Severity::Warning, false)
         }
-        E::FailOpenBegan | E::IpvsLost | E::ReporterFellSilent | E::QuorumLost | E::SorryServerTookOver => {
-            (Severity::Critical, false)
-        }
+        E::FailOpenBegan
+        | E::DirectorWentBlind
+        | E::IpvsLost
+        | E::ReporterFellSilent
+        | E::QuorumLost
+        | E::SorryServerTookOver => (Severity::Critical, false),
         E::AdvisoryCheckFailed | E::DependencyWentDown => (Severity::Warning, false),
         E::DrainOrdered => (Severity::Info, false),
         E::DriftMended | E::EditRefused => (Severity::Warning, true),
@@ -84,11 +96,8 @@ fn key(event: &NewEvent) -> Option<Key> {
             let virtual_server = event.virtual_server.clone()?;
             Key::Advisory(RealServerId { virtual_server, real_server: event.real_server.clone()? })
         }
-        E::DependencyWentDown | E::DependencyWentUp => {
-            let names = [&event.virtual_server, &event.real_server];
-            let names: Vec<&str> = names.into_iter().flatten().map(Name::as_str).collect();
-            Key::Dependency(names.join("/"))
-        }
+        E::DependencyWentDown | E::DependencyWentUp => Key::Dependency(event.dependency.clone()?),
+        E::DirectorWentBlind | E::DirectorSawAgain => Key::Blind,
         _ => Key::Other,
     })
 }

@@ -2,6 +2,7 @@
 
 mod outage;
 mod properties;
+mod sight;
 mod standby;
 mod telling;
 
@@ -79,6 +80,7 @@ impl World {
             virtual_server: id.as_ref().map(|id| id.virtual_server.clone()),
             real_server: id.map(|id| id.real_server),
             virtual_router: None,
+            dependency: None,
             cause: Some("dns_timeout".parse().unwrap()),
             text: text.to_owned(),
         };

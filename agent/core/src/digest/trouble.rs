@@ -23,7 +23,7 @@ pub enum Key {
     /// A check of a real server that only warns fails.
     Advisory(RealServerId),
     /// What real servers depend on does not work.
-    Dependency(String),
+    Dependency(Name),
     /// This director sees nothing: the trouble is at its own end.
     Blind,
     /// A virtual router moved its addresses, or saw something.
@@ -93,7 +93,7 @@ impl Key {
             Self::Sorry(name) => format!("{name} (sorry server)"),
             Self::Server(id) => id.to_string(),
             Self::Advisory(id) => format!("{id} (advisory check)"),
-            Self::Dependency(name) => format!("a dependency {name}").trim_end().to_owned(),
+            Self::Dependency(name) => format!("{name}, on which real servers depend"),
             Self::Blind => "this director's own network".to_owned(),
             Self::Router(name) | Self::RouterFault(name) => format!("virtual router {name}"),
             Self::Ipvs => "the kernel's IPVS".to_owned(),
@@ -159,7 +159,7 @@ impl FromStr for Key {
             "fail_open" => name.parse().map(Self::FailOpen).map_err(|_| no()),
             "sorry" => name.parse().map(Self::Sorry).map_err(|_| no()),
             "advisory" => name.parse().map(Self::Advisory).map_err(|_| no()),
-            "dependency" if name.len() <= 200 => Ok(Self::Dependency(name.to_owned())),
+            "dependency" => name.parse().map(Self::Dependency).map_err(|_| no()),
             "server" => name.parse().map(Self::Server).map_err(|_| no()),
             "router_fault" => name.parse().map(Self::RouterFault).map_err(|_| no()),
             "router" => name.parse().map(Self::Router).map_err(|_| no()),

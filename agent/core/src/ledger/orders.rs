@@ -162,6 +162,7 @@ fn router_event(kind: EventKind, order: &Handover, at: Timestamp, text: String) 
         virtual_server: None,
         real_server: None,
         virtual_router: Some(order.virtual_router.clone()),
+        dependency: None,
         cause: None,
         text,
     }
@@ -198,6 +199,7 @@ fn event(kind: EventKind, target: &DrainTarget, at: Timestamp, text: String) -> 
         real_server: Some(target.real_server.clone()),
         cause: None,
         virtual_router: None,
+        dependency: None,
         text,
     }
 }

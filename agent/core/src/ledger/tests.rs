@@ -2,6 +2,7 @@
 
 mod events;
 mod orders;
+mod parts;
 mod properties;
 mod restored;
 mod routers;
@@ -112,6 +113,7 @@ fn told(sequences: &[u64], first: Option<Reporter>, kind: EventKind) -> Input {
                 real_server: None,
                 cause: None,
                 virtual_router: None,
+                dependency: None,
                 text: format!("number {sequence}"),
             },
         })

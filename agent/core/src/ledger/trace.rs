@@ -28,6 +28,8 @@ pub struct Trace<K> {
     /// When the reporter was last heard; absent when nobody ever was.
     heard: Option<Time>,
     silent: bool,
+    /// While a whole section comes in parts: the keys that it has not named yet. They are gone when it ends without.
+    unnamed: BTreeSet<K>,
 }
 
 impl<K: Ord + Clone> Trace<K> {
@@ -43,7 +45,13 @@ impl<K: Ord + Clone> Trace<K> {
             complete_since: generation,
             heard,
             silent,
+            unnamed: BTreeSet::new(),
         }
+    }
+
+    /// Keys of which it is open whether they are still there.
+    pub fn unnamed(&self) -> &BTreeSet<K> {
+        &self.unnamed
     }
 
     /// Merges a report. `on_item` sees each item that changed, or none for one that is gone.
@@ -55,7 +63,7 @@ impl<K: Ord + Clone> Trace<K> {
         now: Now,
         mut on_item: impl FnMut(&K, Option<&I>),
     ) -> Option<Urgency> {
-        let SectionUpdate { whole, reporter, head, items, removed, .. } = update;
+        let SectionUpdate { whole, unfinished, reporter, head, items, removed, .. } = update;
         let mut urgency = None;
         self.heard = Some(now.steady);
         if section.heard_at != Some(now.wall) {
@@ -63,7 +71,8 @@ impl<K: Ord + Clone> Trace<K> {
             self.heard_at = generation;
             urgency = Some(Urgency::Idle);
         }
-        let mut changed = self.set_connected(section, true, generation);
+        // Before a section is complete, some of what is there is of a former connection: nobody stands for it.
+        let mut changed = self.set_connected(section, !unfinished, generation);
         if reporter.is_some() && reporter != section.reporter {
             section.reporter = reporter;
             self.reporter_at = generation;
@@ -77,7 +86,15 @@ impl<K: Ord + Clone> Trace<K> {
         // A key that is in both is gone: that is what applying the update would leave.
         let mut gone: BTreeSet<K> = removed.into_iter().collect();
         if whole {
-            gone.extend(section.items.keys().filter(|key| !items.contains_key(key)).cloned());
+            self.unnamed = section.items.keys().cloned().collect();
+        }
+        if !self.unnamed.is_empty() {
+            for key in items.keys() {
+                self.unnamed.remove(key);
+            }
+        }
+        if !unfinished {
+            gone.append(&mut self.unnamed);
         }
         for (key, item) in items {
             if section.items.get(&key) != Some(&item) && !gone.contains(&key) {
@@ -182,6 +199,7 @@ pub fn is_other_process(old: Option<&Reporter>, new: Option<&Reporter>) -> bool 
 pub fn admit<K: Ord + Clone, H: Bounded, I: Bounded>(
     role: Role,
     section: &Section<K, H, I>,
+    unnamed: &BTreeSet<K>,
     update: &mut SectionUpdate<K, H, I>,
     first: bool,
 ) -> Result<(), Refusal> {
@@ -196,7 +214,7 @@ pub fn admit<K: Ord + Clone, H: Bounded, I: Bounded>(
             return Err(Refusal::Newer { role, pid: other.pid, started_at: other.started_at });
         }
     }
-    bounds::check(section, update)?;
+    bounds::check(section, unnamed, update)?;
     if let Some(reporter) = &mut update.reporter {
         reporter.bound();
     }

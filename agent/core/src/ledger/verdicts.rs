@@ -80,6 +80,7 @@ impl Announced {
             real_server: Some(id.real_server.clone()),
             cause: health.cause.clone(),
             virtual_router: None,
+            dependency: None,
             text: format!("{id} {happened}{detail}"),
         })
     }
@@ -120,6 +121,8 @@ pub fn reporters_may_tell(kind: EventKind) -> bool {
         | EventKind::SorryServerLeft
         | EventKind::DependencyWentDown
         | EventKind::DependencyWentUp
+        | EventKind::DirectorWentBlind
+        | EventKind::DirectorSawAgain
         | EventKind::IpvsLost
         | EventKind::IpvsFound
         | EventKind::EditRefused

@@ -34,6 +34,7 @@ fn happen(state: &mut State, minutes: i64, kind: K, server: Option<&str>, text: 
         virtual_server: pool.then(|| "resolver".parse().unwrap()),
         real_server: server.map(|name| name.parse().unwrap()),
         virtual_router: None,
+        dependency: None,
         cause: None,
         text: text.into(),
     };

@@ -33,6 +33,7 @@ impl View {
         let checkd = hearing("checkd", &state.checkd, now);
         let lvsd = hearing("lvsd", &state.lvsd, now);
         let vipd = Some(hearing("vipd", &state.vipd, now)).filter(|vipd| vipd.heard_at.is_some());
+        let checkd_believed = checkd.status.is_believed();
         let kernel = kernel(state, &lvsd);
         let table_known = kernel.status == KernelStatus::Present;
         let virtual_servers: Vec<VirtualServerView> = pools(state)
@@ -70,7 +71,10 @@ impl View {
             .filter(|drain| drain.in_force(now))
             .map(|drain| OrderView { drain: drain_view(drain), real_servers: view.ids_of(&drain.target) })
             .collect();
-        let reasons = judge::reasons(&view, &state.events);
+        let mut reasons = judge::reasons(&view, &state.events);
+        if checkd_believed {
+            reasons.extend(judge::sight_reasons(&state.checkd.head, now));
+        }
         view.judge(reasons);
         view
     }

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use agent_api::{Event, EventKind, Verdict};
+use agent_api::{CheckHead, Event, EventKind, Verdict};
 use jiff::{SignedDuration, Timestamp};
 
 use super::build::{age, length};
@@ -16,13 +16,15 @@ use super::{
 };
 
 /// Every code that a [`Reason`] can have.
-pub const REASON_CODES: [&str; 25] = [
+pub const REASON_CODES: [&str; 27] = [
     "agent_silent",
     "below_quorum",
     "config_differs",
     "daemon_disconnected",
     "daemon_never_heard",
     "daemon_silent",
+    "dependency_down",
+    "director_blind",
     "drain_not_applied",
     "fail_open",
     "kernel_missing",
@@ -98,6 +100,31 @@ pub(super) fn reasons(view: &View, events: &VecDeque<Event>) -> Vec<Reason> {
         let text =
             format!("the agent can't write its state file, so it takes no orders: {}", view.storage.detail);
         reasons.push(general(Level::Warning, "state_not_saved", text));
+    }
+    reasons
+}
+
+/// What `checkd` says of its own sight and of what real servers depend on, as far as it is believed.
+pub(super) fn sight_reasons(checkd: &CheckHead, now: Timestamp) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if let Some(since) = checkd.blind_since {
+        let text = format!(
+            "this director is blind for {}: most real servers fail and no sentinel answers, so failures do not count and the \
+             table is held; look at its own network",
+            length(age(since, now))
+        );
+        reasons.push(general(Level::Unknown, "director_blind", text));
+    }
+    for (name, health) in checkd.dependencies.iter().filter(|(_, health)| health.verdict == Verdict::Down) {
+        let why = health.cause.as_ref().map_or_else(String::new, |cause| match health.detail.as_str() {
+            "" => format!(": {cause}"),
+            detail => format!(": {detail} ({cause})"),
+        });
+        let text = format!(
+            "{name} is down for {}{why}; the real servers that depend on it can't be judged and are held as they are",
+            length(age(health.since, now))
+        );
+        reasons.push(general(Level::Warning, "dependency_down", text));
     }
     reasons
 }

@@ -136,6 +136,7 @@ fn event(state: &mut State, kind: EventKind, ago: i64, server: Option<&str>) {
             real_server: server.map(|name| name.parse().unwrap()),
             cause: None,
             virtual_router: None,
+            dependency: None,
             text: format!("number {number}"),
         },
     });
@@ -376,6 +377,19 @@ fn what_is_wrong_is_said_once() {
             "three changes long ago",
             |s| (0..3).for_each(|n| event(s, EventKind::DriftMended, 70 - n, None)),
             &[],
+        ),
+        (
+            "this director is blind",
+            |s| s.checkd.head.blind_since = Some(before(60)),
+            &[(Unknown, "director_blind")],
+        ),
+        (
+            "a parent is down",
+            |s| {
+                let down = health(Verdict::Down, 9, "10.0.1.1:53");
+                s.checkd.head.dependencies.insert("gateway".parse().unwrap(), down);
+            },
+            &[(Warning, "dependency_down")],
         ),
         (
             "nothing is configured",

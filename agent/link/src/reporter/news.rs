@@ -1,7 +1,7 @@
 //! What was said and the agent does not know yet.
 //!
 //! Owns the newest value for each key and the queue of events. Everything is bounded: values by the number of
-//! keys, events by [`EVENTS_WAITING`]. It does no I/O.
+//! keys or, where they are asked for, by [`BATCH`], events by [`EVENTS_WAITING`]. It does no I/O.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,6 +13,9 @@ use super::Daemon;
 
 /// How many events wait for the agent. The oldest is lost first, which the gap in the numbers shows.
 pub const EVENTS_WAITING: usize = 256;
+
+/// How many items travel in one report of a daemon that is asked for them.
+pub const BATCH: usize = 512;
 
 /// An update of a daemon's section.
 pub type UpdateOf<D> = SectionUpdate<<D as Daemon>::Key, <D as Daemon>::Head, <D as Daemon>::Item>;
@@ -28,9 +31,39 @@ pub struct News<D: Daemon> {
     dropped_events: u64,
     said: u64,
     acknowledged: u64,
+    /// Where the daemon keeps its items itself: what it is asked for.
+    asking: Option<Asking>,
+}
+
+/// What is asked of a daemon that keeps its items itself. A connection is without a section until all of them were handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Asking {
+    /// A connection stands.
+    open: bool,
+    /// All items are wanted, and the daemon has not been told.
+    whole: bool,
+    /// Items of the whole section are still to come.
+    unfinished: bool,
+    /// The daemon has more, and is to be told when there is room.
+    waits: bool,
+}
+
+/// What a daemon that keeps its items itself is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask {
+    /// All items are wanted from now on, whatever was handed over before.
+    pub whole: bool,
+    /// How many may be handed over now. When there is none, the daemon is woken as soon as there is.
+    pub room: usize,
 }
 
 impl<D: Daemon> News<D> {
+    /// Items that are asked for when a connection stands.
+    pub fn asked(identity: agent_api::Reporter, head: D::Head) -> Self {
+        let asking = Some(Asking { open: false, whole: false, unfinished: true, waits: false });
+        Self { asking, ..Self::new(identity, head, BTreeMap::new()) }
+    }
+
     pub fn new(identity: agent_api::Reporter, head: D::Head, items: BTreeMap<D::Key, D::Item>) -> Self {
         Self {
             identity: Some(identity),
@@ -41,7 +74,58 @@ impl<D: Daemon> News<D> {
             dropped_events: 0,
             said: 1,
             acknowledged: 0,
+            asking: None,
         }
+    }
+
+    /// A new connection: whatever was handed over is void. Says whether the daemon is to be asked.
+    pub fn begin(&mut self) -> bool {
+        let Some(asking) = &mut self.asking else { return false };
+        *asking = Asking { open: true, whole: true, unfinished: true, waits: false };
+        self.items.clear();
+        true
+    }
+
+    /// The connection is gone: nothing is asked for until there is another.
+    pub fn end(&mut self) {
+        if let Some(asking) = &mut self.asking {
+            *asking = Asking { open: false, whole: false, unfinished: true, waits: false };
+            self.items.clear();
+        }
+    }
+
+    /// Whether nothing may be said yet: the daemon does not know that its section is wanted.
+    pub fn is_silent(&self) -> bool {
+        self.asking.is_some_and(|asking| asking.whole)
+    }
+
+    /// What is asked of the daemon.
+    pub fn ask(&mut self) -> Ask {
+        let room = BATCH.saturating_sub(self.items.len());
+        let Some(asking) = self.asking.as_mut().filter(|asking| asking.open) else {
+            return Ask { whole: false, room: 0 };
+        };
+        asking.waits |= room == 0;
+        Ask { whole: std::mem::take(&mut asking.whole), room }
+    }
+
+    /// Takes items that were asked for; `unfinished` while some of the whole section are still to come.
+    pub fn hand(&mut self, items: impl IntoIterator<Item = (D::Key, D::Item)>, unfinished: bool) {
+        self.said += 1;
+        let Some(asking) = self.asking.as_mut().filter(|asking| asking.open) else { return };
+        self.items.extend(items.into_iter().map(|(key, item)| (key, Some(item))));
+        asking.unfinished = unfinished;
+        asking.waits |= unfinished || self.items.len() >= BATCH;
+    }
+
+    /// Whether a report is full: nothing is gained by waiting for more.
+    pub fn is_full(&self) -> bool {
+        self.asking.is_some() && self.items.len() >= BATCH
+    }
+
+    /// Whether the daemon waits for room, and is to be told that there is some.
+    pub fn take_waiting(&mut self) -> bool {
+        self.asking.as_mut().is_some_and(|asking| std::mem::take(&mut asking.waits))
     }
 
     pub fn set_identity(&mut self, identity: agent_api::Reporter) {
@@ -85,9 +169,25 @@ impl<D: Daemon> News<D> {
 
     /// Moves the changes into `known` and returns what is to be sent: all of it, or the changes.
     pub fn take(&mut self, known: &mut Known<D>, whole: bool) -> Parcel<D> {
-        let update = known.merge(self.identity.take(), self.head.take(), std::mem::take(&mut self.items));
+        let items = std::mem::take(&mut self.items);
+        let (identity, head) = (self.identity.take(), self.head.take());
+        let update = if let Some(asking) = self.asking {
+            let update = known.merge(identity, head, BTreeMap::new());
+            let mut update = if whole { known.whole() } else { update };
+            for (key, item) in items {
+                match item {
+                    Some(item) => drop(update.items.insert(key, item)),
+                    None => update.removed.push(key),
+                }
+            }
+            update.unfinished = asking.unfinished;
+            update
+        } else {
+            let update = known.merge(identity, head, items);
+            if whole { known.whole() } else { update }
+        };
         let events: Vec<ReportedEvent> = self.events.iter().cloned().collect();
-        Parcel { update: if whole { known.whole() } else { update }, events, said: self.said }
+        Parcel { update, events, said: self.said }
     }
 
     /// The agent has what `said` and `last_event` stand for.
@@ -123,7 +223,7 @@ impl<D: Daemon> Parcel<D> {
     }
 }
 
-/// The whole section, as the thread knows it.
+/// The whole section, as the thread knows it; without its items where the daemon keeps them itself.
 #[derive(Debug)]
 pub struct Known<D: Daemon> {
     identity: Option<agent_api::Reporter>,
@@ -139,6 +239,7 @@ impl<D: Daemon> Known<D> {
     fn whole(&self) -> UpdateOf<D> {
         SectionUpdate {
             whole: true,
+            unfinished: false,
             reporter: self.identity.clone(),
             connected: None,
             heard_at: None,

@@ -32,6 +32,7 @@ pub fn run<D: Daemon>(shared: &Shared<D>, path: &Path) {
     while !shared.wake.is_stopping() {
         let result = stay_connected(shared, path, &mut known, &mut backoff, &mut trouble);
         shared.connected.store(false, Ordering::Release);
+        shared.news().end();
         if let Err(error) = result {
             if matches!(error, ExchangeError::Socket(SocketError::Stopped)) {
                 return;
@@ -52,10 +53,29 @@ fn stay_connected<D: Daemon>(
 ) -> Result<(), ExchangeError> {
     let mut socket = Socket::connect(path, Some(Arc::clone(&shared.wake)), Instant::now() + ANSWER)?;
     let mut whole = true;
+    let mut finished = false;
     let mut heartbeat = Instant::now();
+    if shared.news().begin() {
+        shared.ask();
+    }
     loop {
         shared.wake.hush();
+        if shared.news().is_silent() {
+            match socket.receive(Heed::News, Instant::now() + HEARTBEAT) {
+                Err(SocketError::Late | SocketError::Woken) => continue,
+                Err(error) => return Err(error.into()),
+                Ok(_) => return Err(ExchangeError::Protocol("a reply that answers nothing".to_owned())),
+            }
+        }
         let parcel = shared.news().take(known, whole);
+        if shared.news().take_waiting() {
+            shared.ask();
+        }
+        let unfinished = parcel.update.unfinished;
+        if !finished && !unfinished {
+            finished = true;
+            heartbeat = Instant::now();
+        }
         if Instant::now() >= heartbeat || !parcel.is_empty() {
             send(shared, &mut socket, parcel)?;
             heartbeat = Instant::now() + HEARTBEAT;
@@ -71,6 +91,7 @@ fn stay_connected<D: Daemon>(
         let looked_at = Instant::now();
         match socket.receive(Heed::News, heartbeat) {
             Err(SocketError::Late) => {}
+            Err(SocketError::Woken) if shared.news().is_full() => {}
             Err(SocketError::Woken) => shared.wake.sleep(looked_at + GAP),
             Err(error) => return Err(error.into()),
             Ok(_) => return Err(ExchangeError::Protocol("a reply that answers nothing".to_owned())),
@@ -80,10 +101,11 @@ fn stay_connected<D: Daemon>(
 
 fn send<D: Daemon>(shared: &Shared<D>, socket: &mut Socket, parcel: Parcel<D>) -> Result<(), ExchangeError> {
     let Parcel { update, events, said } = parcel;
+    let unfinished = update.unfinished;
     let last_event = events.last().map(|event| event.sequence);
     let report = D::report(update, events);
     let _reply: ReportReply = exchange(socket, REPORT, &report, Instant::now() + ANSWER)?;
-    shared.connected.store(true, Ordering::Release);
+    shared.connected.store(!unfinished, Ordering::Release);
     shared.news().acknowledge(said, last_event);
     shared.acknowledged.notify_all();
     Ok(())

@@ -277,6 +277,7 @@ fn mood(kind: EventKind) -> &'static str {
         | EventKind::QuorumLost
         | EventKind::SorryServerTookOver
         | EventKind::DependencyWentDown
+        | EventKind::DirectorWentBlind
         | EventKind::IpvsLost
         | EventKind::RouterFaulted
         | EventKind::SplitBrainSeen
@@ -298,6 +299,7 @@ fn mood(kind: EventKind) -> &'static str {
         | EventKind::QuorumRegained
         | EventKind::SorryServerLeft
         | EventKind::DependencyWentUp
+        | EventKind::DirectorSawAgain
         | EventKind::IpvsFound
         | EventKind::DirectorReturned
         | EventKind::ReporterReturned => "good",

@@ -144,6 +144,7 @@ pub fn event(state: &mut State, kind: EventKind, seconds_ago: i64, id: Option<&s
         real_server: server.map(|name| name.parse().unwrap()),
         cause: None,
         virtual_router: None,
+        dependency: None,
         text: text.into(),
     };
     state.events.push_back(Event { number, what });

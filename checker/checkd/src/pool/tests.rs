@@ -1,3 +1,4 @@
+use agent_api::RealServerHealth;
 use agent_api::config::{Source, parse};
 use agent_api::section::Section;
 use checker_core::Cause;
@@ -57,6 +58,11 @@ fn run(pool: &mut Pool, from: u64, end: u64, result: impl Fn(u8) -> Option<Cause
     probes
 }
 
+/// Every report that is out of date.
+fn news(pool: &mut Pool) -> Vec<(RealServerId, RealServerHealth)> {
+    pool.take_changed(usize::MAX).0
+}
+
 fn verdicts(pool: &Pool) -> Vec<(String, Verdict)> {
     pool.all().into_iter().map(|(id, health)| (id.real_server.to_string(), health.verdict)).collect()
 }
@@ -70,7 +76,7 @@ fn second_is_sick(octet: u8) -> Option<Cause> {
 #[test]
 fn every_server_is_probed_and_judged() {
     let mut pool = pool(&config(THREE, "interval = \"1s\""), None);
-    assert!(pool.take_changed().is_empty());
+    assert_eq!(news(&mut pool).len(), 3);
     // Ten seconds at nine to ten tenths of a second: ten to twelve probes each.
     let probes = run(&mut pool, 0, 10_000, second_is_sick);
     assert!((28..=36).contains(&probes), "{probes}");
@@ -83,17 +89,37 @@ fn every_server_is_probed_and_judged() {
 fn only_what_changes_is_reported() {
     let mut pool = pool(&config(THREE, "interval = \"1s\""), None);
     run(&mut pool, 0, 10_000, second_is_sick);
-    assert_eq!(pool.take_changed().len(), 3);
+    assert_eq!(news(&mut pool).len(), 3);
     run(&mut pool, 10_000, 20_000, second_is_sick);
-    assert!(pool.take_changed().is_empty());
+    assert!(news(&mut pool).is_empty());
     run(&mut pool, 20_000, 21_200, |octet| {
         (octet == 1).then_some(Cause::DnsTimeout).or(second_is_sick(octet))
     });
-    let changed = pool.take_changed();
+    let changed = news(&mut pool);
     assert_eq!(changed.len(), 1);
     assert_eq!((changed[0].1.verdict, changed[0].1.passing), (Verdict::Up, false));
     pool.refresh();
-    assert_eq!(pool.take_changed().len(), 3);
+    assert_eq!(news(&mut pool).len(), 3);
+}
+
+#[test]
+fn everything_is_reported_in_lots_and_what_changes_meanwhile_goes_out_as_it_is_then() {
+    let mut pool = pool(&config(THREE, "interval = \"1s\""), None);
+    run(&mut pool, 0, 10_000, |_| None);
+    news(&mut pool);
+    pool.want_all();
+    let (first, unfinished) = pool.take_changed(2);
+    assert!(unfinished && first.len() == 2 && pool.has_news());
+    // All three fail before the rest is taken: the first two are told again, the third once.
+    run(&mut pool, 10_000, 20_000, |_| Some(Cause::DnsTimeout));
+    let (second, unfinished) = pool.take_changed(1);
+    assert!(!unfinished, "the third makes it complete");
+    assert_eq!((second.len(), second[0].1.verdict), (1, Verdict::Down));
+    assert_eq!((news(&mut pool).len(), pool.has_news()), (2, false));
+    // Nobody who wants everything while nothing is new waits for ever.
+    pool.want_all();
+    pool.want_all();
+    assert_eq!((pool.take_changed(3).0.len(), pool.has_news()), (3, false));
 }
 
 #[test]
@@ -119,12 +145,12 @@ fn a_restart_comes_back_into_the_state_it_left() {
 fn a_reload_disturbs_only_what_it_changes() {
     let mut pool = pool(&config(THREE, "interval = \"1s\""), None);
     run(&mut pool, 0, 10_000, second_is_sick);
-    pool.take_changed();
+    news(&mut pool);
     let before = pool.all();
     let reloaded = pool.reload(&config(THREE, "interval = \"1s\""), at(10_000), stamp()).unwrap();
     assert_eq!(reloaded, Reload { kept: 3, ..Reload::default() });
     assert_eq!(pool.all(), before);
-    assert!(pool.take_changed().is_empty() && pool.take_removed().is_empty());
+    assert!(news(&mut pool).is_empty() && pool.take_removed().is_empty());
 
     let other = config(&[("a", "10.0.0.1"), ("c", "10.0.0.33"), ("d", "10.0.0.4")], "interval = \"1s\"");
     let reloaded = pool.reload(&other, at(10_000), stamp()).unwrap();

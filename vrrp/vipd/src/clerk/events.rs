@@ -52,5 +52,14 @@ pub(crate) fn of_arp(router: &str, what: &ArpEvent, at: Timestamp) -> Option<New
 }
 
 fn new(name: Name, at: Timestamp, kind: EventKind, cause: Option<CauseCode>, text: String) -> NewEvent {
-    NewEvent { at, kind, virtual_server: None, real_server: None, virtual_router: Some(name), cause, text }
+    NewEvent {
+        at,
+        kind,
+        virtual_server: None,
+        real_server: None,
+        virtual_router: Some(name),
+        dependency: None,
+        cause,
+        text,
+    }
 }

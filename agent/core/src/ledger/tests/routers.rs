@@ -49,6 +49,7 @@ fn report(first: Option<Reporter>, routers: &[(&str, RouterReport)], events: &[E
             virtual_server: None,
             real_server: None,
             virtual_router: Some("vip".parse().unwrap()),
+            dependency: None,
             cause: None,
             text: format!("{kind:?}"),
         },

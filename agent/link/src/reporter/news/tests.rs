@@ -45,6 +45,7 @@ fn event(n: usize) -> NewEvent {
         real_server: None,
         cause: None,
         virtual_router: None,
+        dependency: None,
         text: n.to_string(),
     }
 }
