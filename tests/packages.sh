@@ -50,7 +50,7 @@ install_packages() {
   if command -v systemctl >/dev/null; then
     while read -r unit; do
       run_as_root systemctl disable --quiet "${unit##*/}" >>"$log" 2>&1
-    done < <(printf '%s\n' "${missing[@]}" | grep -xE 'bind9|nsd|knot|unbound|knot-resolver|keepalived' | xargs -r dpkg -L 2>/dev/null |
+    done < <(printf '%s\n' "${missing[@]}" | grep -xE 'bind9|nsd|knot|unbound|knot-resolver|keepalived|nginx-common' | xargs -r dpkg -L 2>/dev/null |
       grep -E '^(/usr)?/lib/systemd/system/[^/]+\.service$')
   fi
   [ $rc = 0 ] || { echo "apt-get failed; the end of $log:" >&2; tail -n 20 "$log" >&2; }

@@ -12,7 +12,7 @@ use agent_api::{Basis, CauseCode, RealServerHealth};
 use checker_core::thresholds::{Change, FALLS_MAX, Memory};
 use checker_core::verdict::Blame;
 use checker_core::{Cause, Finding, Pace, Standing, Thresholds, Verdict};
-use checker_probe::{Interface, Marks, Target};
+use checker_probe::{Errand, Interface, Marks, Target};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::history::{History, micros};
@@ -48,7 +48,9 @@ impl Plan {
         };
         let kind = match &check.kind {
             CheckKind::Dns(dns) => Kind::Dns(Arc::new(dns.as_ref().clone())),
+            CheckKind::Talk(talk) if talk.tls.is_some() => Kind::Errand(Errand::Talk(Arc::new(talk.clone()))),
             CheckKind::Talk(talk) => Kind::Talk(Arc::new(talk.clone())),
+            CheckKind::Http(http) => Kind::Errand(Errand::Http(Arc::new(http.as_ref().clone()))),
             CheckKind::Exec(exec) => Kind::Exec(Arc::new(exec.clone())),
         };
         Ok(Self { work: Work { target, kind }, pace, thresholds, initial, damping })

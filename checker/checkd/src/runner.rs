@@ -49,6 +49,7 @@ impl Runner {
         match kind {
             Kind::Dns(check) => self.dns.start(token, check, target),
             Kind::Talk(check) => self.talk.start(token, check, target),
+            Kind::Errand(errand) => self.dns.start_errand(token, errand.clone(), target),
             Kind::Exec(check) => self.exec.start(token, check),
         }
     }
@@ -66,7 +67,8 @@ impl Runner {
             let (token, started) = (over.token, over.started);
             return Some(Finished { token, started, finding: over.outcome.into() });
         }
-        let over = self.talk.next_ended().or_else(|| self.exec.next_ended())?;
+        let over =
+            self.dns.next_ended().or_else(|| self.talk.next_ended()).or_else(|| self.exec.next_ended())?;
         Some(Finished { token: over.token, started: over.started, finding: over.finding })
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use checker_core::dns::DnsCheck;
 use checker_core::{ExecCheck, TalkCheck};
-use checker_probe::Target;
+use checker_probe::{Errand, Target};
 
 /// What is done for one probe. Equal work may be done once for several servers.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,7 @@ pub(crate) struct Work {
 pub(crate) enum Kind {
     Dns(Arc<DnsCheck>),
     Talk(Arc<TalkCheck>),
+    Errand(Errand),
     Exec(Arc<ExecCheck>),
 }
 
@@ -31,6 +32,7 @@ impl Kind {
         match self {
             Self::Dns(check) => check.timeout.get(),
             Self::Talk(check) => check.timeout.get(),
+            Self::Errand(errand) => errand.timeout().get(),
             Self::Exec(check) => check.timeout.get(),
         }
     }
@@ -44,6 +46,7 @@ impl fmt::Display for Kind {
                 write!(f, "asks for {} over {over}, expects {}", check.question, check.expect.rcodes)
             }
             Self::Talk(check) => check.fmt(f),
+            Self::Errand(errand) => errand.fmt(f),
             Self::Exec(check) => check.fmt(f),
         }
     }

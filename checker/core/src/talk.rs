@@ -62,7 +62,9 @@ impl fmt::Display for TalkCheck {
 pub enum Input<'a> {
     /// Nothing but that time has passed.
     TimePassed,
-    /// The connection stands, and what there is to be sent has been sent.
+    /// The TCP connection stands; TLS is still to come.
+    Securing,
+    /// The connection stands, secured where it is to be, and what there is to be sent has been sent.
     Connected,
     /// A datagram, or octets of the stream.
     Arrived(&'a [u8]),
@@ -70,6 +72,16 @@ pub enum Input<'a> {
     Closed,
     /// The socket failed or could not be opened.
     Failed(Cause),
+    /// The same, with what was seen.
+    Broken(Cause, &'a str),
+}
+
+/// How far a talk has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Connecting,
+    Securing,
+    Talking,
 }
 
 /// One probe under way.
@@ -77,7 +89,7 @@ pub enum Input<'a> {
 pub struct Talk {
     started: Time,
     deadline: Time,
-    connected: bool,
+    stage: Stage,
     held: Vec<u8>,
     read: usize,
     finding: Option<Finding>,
@@ -90,7 +102,7 @@ impl Talk {
         Self {
             started: now,
             deadline: now + check.timeout.get(),
-            connected: false,
+            stage: Stage::Connecting,
             held: Vec::new(),
             read: 0,
             finding: None,
@@ -123,8 +135,9 @@ impl Talk {
         match input {
             Input::TimePassed if now < self.deadline => {}
             Input::TimePassed => self.finding = Some(self.silence(check, now)),
+            Input::Securing => self.stage = Stage::Securing,
             Input::Connected => {
-                self.connected = true;
+                self.stage = Stage::Talking;
                 if check.transport == Transport::Tcp && check.expect.is_none() {
                     self.pass(now, String::new());
                 }
@@ -138,6 +151,7 @@ impl Talk {
                 let detail = format!("{} after {}", what(cause), ms(now.since(self.started)));
                 self.finding = Some(Finding::failed(cause, detail));
             }
+            Input::Broken(cause, detail) => self.finding = Some(Finding::failed(cause, detail.to_owned())),
         }
     }
 
@@ -181,9 +195,13 @@ impl Talk {
                 ..Finding::passed(now.since(self.started), String::new())
             },
             (Transport::Udp, 0) => Finding::failed(Cause::UdpTimeout, format!("no reply within {limit}")),
-            (Transport::Tcp, 0) if !self.connected => {
+            (Transport::Tcp, 0) if self.stage == Stage::Connecting => {
                 Finding::failed(Cause::TcpTimeout, format!("no connection within {limit}"))
             }
+            (Transport::Tcp, 0) if self.stage == Stage::Securing => Finding::failed(
+                Cause::TlsTimeout,
+                format!("the TLS handshake was not complete within {limit}"),
+            ),
             _ => {
                 let detail = format!("no {} within {limit}", self.missing(check));
                 Finding::failed(mismatch(check), detail)
@@ -258,7 +276,7 @@ mod tests {
         finding.map_or("under way", |f| f.cause.map_or("up", Cause::code))
     }
 
-    use Input::{Arrived, Closed, Connected, Failed, TimePassed};
+    use Input::{Arrived, Broken, Closed, Connected, Failed, Securing, TimePassed};
     use Transport::{Tcp, Udp};
 
     #[test]
@@ -310,6 +328,15 @@ mod tests {
         udp.silence_passes = true;
         assert_eq!(cause(run(&udp, &[(1, Connected), (500, TimePassed)])), "up");
         assert_eq!(cause(run(&udp, &[(1, Connected), (2, Failed(Cause::UdpRefused))])), "udp_refused");
+    }
+
+    #[test]
+    fn a_handshake_is_told_from_a_connection() {
+        let plain = check(Tcp, "", None);
+        assert_eq!(cause(run(&plain, &[(1, Securing), (500, TimePassed)])), "tls_timeout");
+        assert_eq!(cause(run(&plain, &[(1, Securing), (2, Connected)])), "up");
+        let finding = run(&plain, &[(1, Securing), (2, Broken(Cause::TlsUnknownCa, "nobody"))]).unwrap();
+        assert_eq!((finding.cause, finding.detail.as_str()), (Some(Cause::TlsUnknownCa), "nobody"));
     }
 
     #[test]

@@ -25,3 +25,4 @@ pub use exec::{AT_A_TIME, ExecRunner};
 pub use prober::{Finished, ProbeError, Prober, Settings, Stats, Waker};
 pub use socket::{Interface, InterfaceError, Marks, Target, TargetError};
 pub use talk::{Ended, TalkProber};
+pub use worker::Errand;

@@ -24,7 +24,8 @@ use crate::clock;
 use crate::crypto::Ring;
 use crate::random::Random;
 use crate::socket::{self, Target};
-use crate::worker::{Done, Worker};
+use crate::talk::Ended;
+use crate::worker::{Done, Errand, Worker};
 use probe::{Kind, Probe, TURN_MASK, event_parts};
 
 /// Events taken from the kernel at a time.
@@ -149,6 +150,8 @@ pub struct Prober {
     waiting: VecDeque<Waiting>,
     /// Runs what is secured.
     worker: Worker,
+    /// What the worker has ended beside DNS.
+    ended: VecDeque<Ended>,
     finished: VecDeque<Finished>,
     /// Sockets that the probes under way have or may still open.
     reserved: usize,
@@ -177,6 +180,7 @@ impl Prober {
             epoll,
             worker: Worker::new((settings.max_sockets / 4).min(SECURED_MAX), waker.clone()),
             waker,
+            ended: VecDeque::new(),
             slots: Vec::new(),
             free: Vec::new(),
             timers: BinaryHeap::new(),
@@ -230,12 +234,26 @@ impl Prober {
         }
     }
 
-    /// The next probe that is over.
+    /// Begins a check of another kind. Its end comes out of [`Prober::next_ended`] with `token`.
+    pub fn start_errand(&mut self, token: u64, errand: Errand, target: Target) {
+        self.stats.started += 1;
+        self.worker.start_errand(token, errand, target);
+    }
+
+    /// The next DNS probe that is over.
     pub fn next_finished(&mut self) -> Option<Finished> {
-        if let Some(Done::Dns(finished)) = self.worker.next_done() {
-            return Some(finished);
+        while let Some(done) = self.worker.next_done() {
+            match done {
+                Done::Dns(finished) => return Some(finished),
+                Done::Errand(ended) => self.ended.push_back(ended),
+            }
         }
         self.finished.pop_front()
+    }
+
+    /// The next other probe that is over, of those that [`Prober::next_finished`] has come across: that one is asked first.
+    pub fn next_ended(&mut self) -> Option<Ended> {
+        self.ended.pop_front()
     }
 
     /// When a probe wants the loop to run; `None` when none is under way.

@@ -1,4 +1,4 @@
-//! Runs the probes that libraries do best: TLS, HTTP, QUIC.
+//! Runs the probes that libraries do best: TLS, HTTP, QUIC, and what is like them.
 //!
 //! Owns one thread with an asynchronous runtime, which is started by the first such probe and not before: whoever never runs one
 //! pays nothing. What has ended comes back through a channel and the waker of the epoll loop. Probes under way are capped, the
@@ -8,10 +8,13 @@
 mod certificate;
 mod dial;
 mod dns;
+mod errand;
 mod http;
 mod quic;
+mod talk;
 mod tls;
 mod verify;
+mod web;
 
 use std::collections::VecDeque;
 use std::io;
@@ -30,6 +33,8 @@ use crate::cause;
 use crate::prober::{Finished, Waker};
 use crate::random::Random;
 use crate::socket::Target;
+use crate::talk::Ended;
+pub use errand::Errand;
 use tls::Clients;
 
 /// Probes that may wait for their turn. Beyond that they end at once, Unknown.
@@ -77,12 +82,15 @@ pub(crate) enum Job {
         key: u64,
         keep_reply: bool,
     },
+    /// Another check.
+    Errand { errand: Errand, target: Target },
 }
 
 /// What came of it.
 #[derive(Debug)]
 pub(crate) enum Done {
     Dns(Finished),
+    Errand(Ended),
 }
 
 /// Runs such probes. See the module for how.
@@ -138,6 +146,11 @@ impl Worker {
                 self.refused.push_back(job.refused(token, Cause::NoSocket));
             }
         }
+    }
+
+    /// Begins another probe now, or as soon as there is room for it.
+    pub(crate) fn start_errand(&mut self, token: u64, errand: Errand, target: Target) {
+        self.start(token, Job::Errand { errand, target });
     }
 
     fn start(&mut self, token: u64, job: Job) {
@@ -200,6 +213,7 @@ impl Job {
     fn refused(&self, token: u64, cause: Cause) -> Done {
         match self {
             Self::Dns { check, target, .. } => Done::Dns(dns::refused(token, check, target, cause)),
+            Self::Errand { .. } => Done::Errand(errand::refused(token, cause)),
         }
     }
 }
@@ -262,5 +276,6 @@ async fn run(token: u64, job: Job, clients: &Clients) -> Done {
         Job::Dns { check, target, key, keep_reply } => {
             Done::Dns(dns::run(token, &check, target, key, keep_reply, clients).await)
         }
+        Job::Errand { errand, target } => Done::Errand(errand::run(token, errand, target, clients).await),
     }
 }

@@ -5,14 +5,13 @@
 
 mod more;
 
-use std::fmt::Display;
-
 use checker_core::dns::{
     Class, DnsCheck, ExpectedAnswer, Name, Question, Rcode, RcodeSet, RecordType, Secure, Transport, Tries,
     Wanted,
 };
 
 use super::book::{Book, Place, quoted};
+use super::fields::{noted, parsed};
 use super::keys;
 use super::kinds::Judged;
 use super::rhythm::{self, RawRhythm};
@@ -179,30 +178,4 @@ pub(super) fn judged(book: &mut Book<'_>, raw: RawCheck<'_>, services: Option<&[
         Transport::Tcp | Transport::Tls | Transport::Https => Protocol::Tcp,
     };
     Some(Judged { kind: CheckKind::Dns(Box::new(dns)), rhythm, port, protocol })
-}
-
-/// A word in the syntax of `checker_core`; of the common ones the nearest is proposed when it is none.
-fn parsed<T: std::str::FromStr<Err: Display>>(
-    book: &mut Book<'_>,
-    key: &str,
-    text: &str,
-    at: Place,
-    common: &[&'static str],
-) -> Option<T> {
-    match text.parse() {
-        Ok(value) => Some(value),
-        Err(error) => {
-            let message = match nearest(text, common.iter().copied()) {
-                Some(near) => format!("unknown {key} {}; did you mean {near:?}?", quoted(text)),
-                None => format!("{key}: {error}"),
-            };
-            noted(book, at, message)
-        }
-    }
-}
-
-/// Notes a mistake and stands for the value that is not there.
-fn noted<T>(book: &mut Book<'_>, at: Place, message: impl Into<String>) -> Option<T> {
-    book.wrong(at, message);
-    None
 }

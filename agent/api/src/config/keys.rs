@@ -2,6 +2,10 @@
 //!
 //! Owns their names, once. It never says what a key means: that is where the table is read.
 
+mod checks;
+
+pub(super) use checks::{CHECK, EXEC, HTTP, HTTPS, TCP, UDP, URL};
+
 /// One kind of table.
 #[derive(Debug)]
 pub(super) struct Kind {
@@ -240,17 +244,6 @@ pub(super) const REAL_SERVER: Kind = Kind {
     not_yet: &[],
 };
 
-/// `[virtual_server.check]`.
-pub(super) const CHECK: Kind = Kind {
-    header: "[virtual_server.check]",
-    example: "[virtual_server.check.dns]",
-    keys: &["require", "dns", "tcp", "udp", "exec"],
-    not_yet: &[("http", OTHERS), ("https", OTHERS), ("ping", OTHERS), ("smtp", OTHERS), ("file", OTHERS)],
-};
-
-const OTHERS: &str =
-    "remove the table; there are check.dns, check.tcp, check.udp and check.exec, which runs any program";
-
 /// `[virtual_server.check.dns]` and `[virtual_server.real_server.check.dns]`.
 pub(super) const DNS: Kind = Kind {
     header: "[virtual_server.check.dns]",
@@ -318,75 +311,9 @@ pub(super) const DNS: Kind = Kind {
     not_yet: &[],
 };
 
-/// `[virtual_server.check.tcp]` and `[virtual_server.real_server.check.tcp]`.
-pub(super) const TCP: Kind = Kind {
-    header: "[virtual_server.check.tcp]",
-    example: "[virtual_server.check.tcp]",
-    keys: &[
-        "name",
-        "advisory",
-        "send",
-        "expect",
-        "port",
-        "interval",
-        "fast_interval",
-        "down_interval",
-        "timeout",
-        "rise",
-        "fall",
-        "initial",
-        "damping",
-    ],
-    not_yet: &[],
-};
-
-/// `[virtual_server.check.udp]` and `[virtual_server.real_server.check.udp]`.
-pub(super) const UDP: Kind = Kind {
-    header: "[virtual_server.check.udp]",
-    example: "[virtual_server.check.udp]",
-    keys: &[
-        "name",
-        "advisory",
-        "send",
-        "expect",
-        "silence_passes",
-        "port",
-        "interval",
-        "fast_interval",
-        "down_interval",
-        "timeout",
-        "rise",
-        "fall",
-        "initial",
-        "damping",
-    ],
-    not_yet: &[],
-};
-
-/// `[virtual_server.check.exec]` and `[virtual_server.real_server.check.exec]`.
-pub(super) const EXEC: Kind = Kind {
-    header: "[virtual_server.check.exec]",
-    example: "[virtual_server.check.exec]",
-    keys: &[
-        "name",
-        "advisory",
-        "command",
-        "exit_codes",
-        "interval",
-        "fast_interval",
-        "down_interval",
-        "timeout",
-        "rise",
-        "fall",
-        "initial",
-        "damping",
-    ],
-    not_yet: &[],
-};
-
 /// The kinds whose keys tell where a misplaced one belongs; those of `[lvs.timeouts]`, `[lvs.sync]`,
 /// `tunnel` and the tables below `[alert]` are too common words.
-pub(super) const ALL: [&Kind; 16] = [
+pub(super) const ALL: [&Kind; 19] = [
     &DEPENDENCY,
     &FILE,
     &LVS,
@@ -402,6 +329,9 @@ pub(super) const ALL: [&Kind; 16] = [
     &DNS,
     &TCP,
     &UDP,
+    &HTTP,
+    &HTTPS,
+    &URL,
     &EXEC,
 ];
 

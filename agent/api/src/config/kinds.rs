@@ -8,6 +8,7 @@ use checker_core::dns::Transport;
 use super::book::{Book, Place, quoted};
 use super::check::{self as dns};
 use super::exec::{self, RawExec};
+use super::http::{self, RawHttp};
 use super::keys;
 use super::table::{Given, Number, Table};
 use super::talk::{self, RawTalk};
@@ -18,7 +19,9 @@ use crate::id::{Name, Protocol};
 #[derive(Debug, Clone)]
 pub(super) enum RawCheck<'t> {
     Dns(Box<dns::RawCheck<'t>>),
-    Talk(Transport, RawTalk<'t>),
+    Talk(Transport, Box<RawTalk<'t>>),
+    /// And whether over TLS.
+    Http(bool, Box<RawHttp>),
     Exec(RawExec<'t>),
 }
 
@@ -70,14 +73,22 @@ pub(super) struct JudgedChecks {
 }
 
 /// The kinds, in the order in which their checks are told.
-const KINDS: [(&str, &keys::Kind); 4] =
-    [("dns", &keys::DNS), ("tcp", &keys::TCP), ("udp", &keys::UDP), ("exec", &keys::EXEC)];
+const KINDS: [(&str, &keys::Kind); 6] = [
+    ("dns", &keys::DNS),
+    ("tcp", &keys::TCP),
+    ("udp", &keys::UDP),
+    ("http", &keys::HTTP),
+    ("https", &keys::HTTPS),
+    ("exec", &keys::EXEC),
+];
 
 /// Reads the table of a check of the kind `word`.
 fn raw_one<'t>(book: &mut Book<'_>, word: &str, table: &Table<'t>) -> RawCheck<'t> {
     match word {
-        "tcp" => RawCheck::Talk(Transport::Tcp, talk::raw(book, table)),
-        "udp" => RawCheck::Talk(Transport::Udp, talk::raw(book, table)),
+        "tcp" => RawCheck::Talk(Transport::Tcp, Box::new(talk::raw(book, table))),
+        "udp" => RawCheck::Talk(Transport::Udp, Box::new(talk::raw(book, table))),
+        "http" => RawCheck::Http(false, Box::new(http::raw(book, table))),
+        "https" => RawCheck::Http(true, Box::new(http::raw(book, table))),
         "exec" => RawCheck::Exec(exec::raw(book, table)),
         _ => RawCheck::Dns(Box::new(dns::raw_dns(book, table))),
     }
@@ -191,7 +202,10 @@ fn overlaid<'t>(own: RawOne<'t>, base: RawOne<'t>) -> RawOne<'t> {
     let raw = match (own.raw, base.raw) {
         (RawCheck::Dns(own), RawCheck::Dns(base)) => RawCheck::Dns(Box::new(dns::merged(*own, *base))),
         (RawCheck::Talk(over, own), RawCheck::Talk(same, base)) if over == same => {
-            RawCheck::Talk(over, own.or_else(base))
+            RawCheck::Talk(over, Box::new(own.or_else(*base)))
+        }
+        (RawCheck::Http(over, own), RawCheck::Http(same, base)) if over == same => {
+            RawCheck::Http(over, Box::new(own.or_else(*base)))
         }
         (RawCheck::Exec(own), RawCheck::Exec(base)) => RawCheck::Exec(own.or_else(base)),
         (own, _) => own,
@@ -244,7 +258,8 @@ pub(super) fn judged(
         .map(|(one, advisory)| {
             let judged = match one.raw {
                 RawCheck::Dns(raw) => dns::judged(book, *raw, services),
-                RawCheck::Talk(transport, raw) => talk::judged(book, raw, transport),
+                RawCheck::Talk(transport, raw) => talk::judged(book, *raw, transport),
+                RawCheck::Http(secured, raw) => http::judged(book, *raw, secured),
                 RawCheck::Exec(raw) => exec::judged(book, raw, services),
             };
             Some((one.name.to_owned(), advisory?, judged?))

@@ -13,6 +13,8 @@ mod checks;
 mod dependency;
 mod duration;
 mod exec;
+mod fields;
+mod http;
 mod keys;
 mod kinds;
 mod lvs;
@@ -41,7 +43,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use checker_core::dns::{DnsCheck, Timeout};
-use checker_core::{ExecCheck, TalkCheck, Verdict};
+use checker_core::{ExecCheck, HttpCheck, TalkCheck, Verdict};
 
 use crate::id::{AddressFamily, Name, Protocol, RealServerId, ServiceAddress};
 
@@ -454,6 +456,8 @@ pub enum CheckKind {
     Dns(Box<DnsCheck>),
     /// `check.tcp` and `check.udp`.
     Talk(TalkCheck),
+    /// `check.http` and `check.https`.
+    Http(Box<HttpCheck>),
     /// `check.exec`, with its placeholders filled in.
     Exec(ExecCheck),
 }
@@ -465,6 +469,7 @@ impl CheckKind {
         match self {
             Self::Dns(check) => check.timeout,
             Self::Talk(check) => check.timeout,
+            Self::Http(check) => check.timeout,
             Self::Exec(check) => check.timeout,
         }
     }

@@ -282,7 +282,7 @@ pub(super) fn completed(
                 CheckKind::Dns(dns)
             }
             CheckKind::Exec(exec) => CheckKind::Exec(exec::filled(exec, target, name)),
-            CheckKind::Talk(talk) => CheckKind::Talk(talk),
+            other @ (CheckKind::Talk(_) | CheckKind::Http(_)) => other,
         };
         let marks = marks.clone();
         checks.push(Check { name: check_name, advisory, target, source, marks, kind, rhythm });

@@ -415,6 +415,9 @@ impl<'t> Table<'t> {
     }
 }
 
+/// How many tables are named to which a misplaced key belongs.
+const PLACES_TOLD: usize = 4;
+
 /// What is said of a key that a table may not hold.
 fn unknown(word: &str, kind: &keys::Kind) -> String {
     if let Some((_, instead)) = kind.not_yet.iter().find(|(key, _)| *key == word) {
@@ -426,7 +429,9 @@ fn unknown(word: &str, kind: &keys::Kind) -> String {
         .map(|other| other.header)
         .collect();
     if !elsewhere.is_empty() {
-        return format!("{word} has no place in {}; it belongs in {}", kind.header, either(&elsewhere));
+        let others = if elsewhere.len() > PLACES_TOLD { " and others" } else { "" };
+        let told = either(elsewhere.get(..PLACES_TOLD).unwrap_or(&elsewhere));
+        return format!("{word} has no place in {}; it belongs in {told}{others}", kind.header);
     }
     match nearest(word, kind.keys.iter().copied()) {
         Some(near) => format!("unknown key {}; did you mean {}?", quoted(word), quoted(near)),

@@ -10,19 +10,22 @@ use super::book::{Book, Place};
 use super::kinds::Judged;
 use super::rhythm::{self, RawRhythm};
 use super::table::{Given, Table};
+use super::tls::{self, RawTls};
 use crate::id::Protocol;
 
 /// The most octets that are sent or expected.
 const TEXT_MAX: usize = 1_024;
 
 /// A check as far as it was written.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct RawTalk<'t> {
     at: Place,
     send: Given<&'t str>,
     expect: Given<&'t str>,
     silence_passes: Given<bool>,
     port: Given<u32>,
+    secured: Given<bool>,
+    tls: RawTls,
     rhythm: RawRhythm,
 }
 
@@ -36,6 +39,8 @@ pub(super) fn raw<'t>(book: &mut Book<'_>, table: &Table<'t>) -> RawTalk<'t> {
         expect: expect.convert(|text, at| bounded(book, "expect", text, at)),
         silence_passes: table.switch(book, "silence_passes"),
         port: table.number(book, "port", 1..=65_535),
+        secured: table.switch(book, "tls"),
+        tls: tls::raw(book, table),
         rhythm: rhythm::raw(book, table),
     }
 }
@@ -57,6 +62,8 @@ impl RawTalk<'_> {
             expect: self.expect.or_else(base.expect),
             silence_passes: self.silence_passes.or_else(base.silence_passes),
             port: self.port.or_else(base.port),
+            secured: self.secured.or_else(base.secured),
+            tls: self.tls.or_else(base.tls),
             rhythm: self.rhythm.or_else(base.rhythm),
         }
     }
@@ -82,6 +89,13 @@ pub(super) fn judged(book: &mut Book<'_>, raw: RawTalk<'_>, transport: Transport
             return None;
         }
     }
+    let tls = match raw.secured.or(false)? {
+        true => Some(Box::new(raw.tls.judged(book)?)),
+        false => {
+            raw.tls.refused(book, "write tls = true")?;
+            None
+        }
+    };
     let (rhythm, timeout) = rhythm_and_timeout?;
     let port = match raw.port.not_wrong()? {
         Given::Good(port, _) => Some(u16::try_from(port).ok()?),
@@ -92,7 +106,6 @@ pub(super) fn judged(book: &mut Book<'_>, raw: RawTalk<'_>, transport: Transport
         _ => Protocol::Tcp,
     };
     let expect = (!expect.is_empty()).then(|| expect.as_bytes().to_vec());
-    let check =
-        TalkCheck { transport, tls: None, send: send.as_bytes().to_vec(), expect, silence_passes, timeout };
+    let check = TalkCheck { transport, tls, send: send.as_bytes().to_vec(), expect, silence_passes, timeout };
     Some(Judged { kind: CheckKind::Talk(check), rhythm, port, protocol })
 }

@@ -5,6 +5,7 @@ mod checks;
 mod good;
 mod groups;
 mod kernel;
+mod kinds;
 mod mistakes;
 mod page;
 mod random;

@@ -12,44 +12,15 @@ use checker_core::dns::{
 };
 
 use super::super::book::{Book, Place};
-use super::super::table::{At, Given, Table};
-use super::{noted, parsed};
+use super::super::fields::{choice, fields, noted, parsed, place, word, words};
+use super::super::table::{Given, Table};
 
 const MONTH: Duration = Duration::from_secs(31 * 86_400);
 const SERVER_MILLISECOND: Duration = Duration::from_millis(1);
 
-macro_rules! more {
-    ($($key:ident: $kind:ty = $read:expr;)+) => {
-        /// These keys as far as they were written.
-        #[derive(Debug, Clone)]
-        pub(super) struct More {
-            $($key: Given<$kind>,)+
-        }
-
-        impl More {
-            /// Reads them.
-            pub(super) fn read(book: &mut Book<'_>, table: &Table<'_>) -> Self {
-                $(let $key = {
-                    let read: fn(&mut Book<'_>, &Table<'_>, &'static str) -> Given<$kind> = $read;
-                    read(book, table, stringify!($key))
-                };)+
-                Self { $($key,)+ }
-            }
-
-            /// These, with what they leave out from `base`.
-            pub(super) fn or_else(self, base: Self) -> Self {
-                Self { $($key: self.$key.or_else(base.$key),)+ }
-            }
-
-            /// Whether one of them is wrong, which has been noted.
-            fn is_wrong(&self) -> bool {
-                false $(|| matches!(self.$key, Given::Wrong))+
-            }
-        }
-    };
-}
-
-more! {
+fields! {
+    /// These keys as far as they were written.
+    More
     recursion: bool = |book, table, key| table.switch(book, key);
     checking_disabled: bool = |book, table, key| table.switch(book, key);
     authentic_data: bool = |book, table, key| table.switch(book, key);
@@ -93,57 +64,6 @@ more! {
         choice(book, table, key, &[("1.1", HttpVersion::Http1), ("2", HttpVersion::Http2)])
     };
     try_timeout: Duration = |book, table, key| table.duration(book, key, Timeout::MIN..=Timeout::MAX, "200ms");
-}
-
-/// Where a key stands.
-fn place<T>(given: &Given<T>) -> Option<Place> {
-    match given {
-        Given::Good(_, at) => Some(*at),
-        Given::Absent | Given::Wrong => None,
-    }
-}
-
-/// One text in a syntax of `checker_core`.
-fn word<T: std::str::FromStr<Err: std::fmt::Display>>(
-    book: &mut Book<'_>,
-    table: &Table<'_>,
-    key: &'static str,
-    example: &str,
-) -> Given<T> {
-    table.text(book, key, example).convert(|text, at| parsed(book, key, text, at, &[]))
-}
-
-/// A list of them, or one alone.
-fn words<T: std::str::FromStr<Err: std::fmt::Display>>(
-    book: &mut Book<'_>,
-    table: &Table<'_>,
-    key: &'static str,
-    example: &str,
-) -> Given<Vec<T>> {
-    let texts: Given<Vec<At<&str>>> = table.texts(book, key, true, example);
-    texts.convert(|words, _| {
-        // All are looked at before the first bad one makes the list wrong.
-        let read: Vec<Option<T>> =
-            words.into_iter().map(|(text, at)| parsed(book, key, text, at, &[])).collect();
-        read.into_iter().collect()
-    })
-}
-
-/// One of a few words.
-fn choice<T: Copy>(
-    book: &mut Book<'_>,
-    table: &Table<'_>,
-    key: &'static str,
-    choices: &[(&'static str, T)],
-) -> Given<T> {
-    let example = format!("{key} = \"{}\"", choices.first().map_or("", |(word, _)| word));
-    table.text(book, key, &example).convert(|text, at| {
-        let found = choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
-        found.or_else(|| {
-            let all: Vec<String> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
-            noted(book, at, format!("{key} = {text:?} is unknown; write one of {}", all.join(", ")))
-        })
-    })
 }
 
 /// Records of any type: `"NS ns1.test"`.

@@ -91,7 +91,7 @@ fn the_page() {
         ("title = \"a\\nb\"", "title has control characters or several lines; write one line"),
         (
             "port = 1",
-            "port has no place in [status]; it belongs in [[virtual_server.real_server]] or [virtual_server.check.dns] or [virtual_server.check.tcp] or [virtual_server.check.udp]",
+            "port has no place in [status]; it belongs in [[virtual_server.real_server]] or [virtual_server.check.dns] or [virtual_server.check.tcp] or [virtual_server.check.udp] and others",
         ),
         ("lisden = \"\"", "unknown key \"lisden\"; did you mean \"listen\"?"),
     ] {

@@ -1,0 +1,75 @@
+//! The keys of the tables below `[virtual_server.check]`, but for those of DNS.
+//!
+//! Owns their names. Every kind has those that name it and say when it runs; those over a connection may have those of TLS.
+
+use super::Kind;
+
+/// `[virtual_server.check]`.
+pub(in super::super) const CHECK: Kind = Kind {
+    header: "[virtual_server.check]",
+    example: "[virtual_server.check.dns]",
+    keys: &["require", "dns", "tcp", "udp", "http", "https", "exec"],
+    not_yet: &[],
+};
+
+macro_rules! kinds {
+    ($($name:ident $word:literal [$($key:literal)*] [$($tls:literal)*];)+) => {
+        $(
+            #[doc = concat!("`[virtual_server.check.", $word, "]` and `[virtual_server.real_server.check.", $word, "]`.")]
+            pub(in super::super) const $name: Kind = Kind {
+                header: concat!("[virtual_server.check.", $word, "]"),
+                example: concat!("[virtual_server.check.", $word, "]"),
+                keys: &[
+                    "name",
+                    "advisory",
+                    $($key,)*
+                    $($tls,)*
+                    "interval",
+                    "fast_interval",
+                    "down_interval",
+                    "timeout",
+                    "rise",
+                    "fall",
+                    "initial",
+                    "damping",
+                ],
+                not_yet: &[],
+            };
+        )+
+    };
+}
+
+kinds! {
+    TCP "tcp" ["send" "expect" "port" "tls"]
+        ["tls_name" "ca" "verify" "pin" "client_certificate" "client_key" "certificate_warn"];
+    UDP "udp" ["send" "expect" "silence_passes" "port"] [];
+    HTTP "http" [
+        "port" "http_version" "connect_timeout" "redirects" "body_max" "url"
+        "path" "method" "host" "header" "body" "expect_status" "expect_header" "expect_body" "forbid_body" "body_range" "digest"
+    ] [];
+    HTTPS "https" [
+        "port" "http_version" "connect_timeout" "redirects" "body_max" "url"
+        "path" "method" "host" "header" "body" "expect_status" "expect_header" "expect_body" "forbid_body" "body_range" "digest"
+    ] ["tls_name" "ca" "verify" "pin" "client_certificate" "client_key" "certificate_warn"];
+    EXEC "exec" ["command" "exit_codes"] [];
+}
+
+/// `[[virtual_server.check.http.url]]`, and of `https`.
+pub(in super::super) const URL: Kind = Kind {
+    header: "[[virtual_server.check.http.url]]",
+    example: "[[virtual_server.check.http.url]]",
+    keys: &[
+        "path",
+        "method",
+        "host",
+        "header",
+        "body",
+        "expect_status",
+        "expect_header",
+        "expect_body",
+        "forbid_body",
+        "body_range",
+        "digest",
+    ],
+    not_yet: &[],
+};

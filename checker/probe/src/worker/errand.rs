@@ -1,0 +1,139 @@
+//! What the worker does beside DNS: checks that end in a finding.
+//!
+//! Owns the list of these kinds and what they have in common: a time limit that holds whatever a library does, the end of a probe
+//! that could not be run, and a word on a certificate that ends soon. How each is run is in its own module.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use checker_core::dns::Timeout;
+use checker_core::{Cause, Finding, HttpCheck, TalkCheck, Time, Verdict};
+use tokio::time::error::Elapsed;
+
+use super::tls::Clients;
+use super::{Broken, talk, web};
+use crate::clock;
+use crate::socket::Target;
+use crate::talk::Ended;
+
+/// How late the end of a probe may be noticed. Beyond that this process was stalled, and silence proves nothing.
+const LATE_MAX: Duration = Duration::from_millis(250);
+
+/// A check that is run beside the loop of sockets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Errand {
+    /// A talk over TLS.
+    Talk(Arc<TalkCheck>),
+    /// HTTP, secured or not.
+    Http(Arc<HttpCheck>),
+}
+
+impl Errand {
+    /// The limit of one probe.
+    #[must_use]
+    pub fn timeout(&self) -> Timeout {
+        match self {
+            Self::Talk(check) => check.timeout,
+            Self::Http(check) => check.timeout,
+        }
+    }
+}
+
+impl fmt::Display for Errand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Talk(check) => check.fmt(f),
+            Self::Http(check) => check.fmt(f),
+        }
+    }
+}
+
+/// Runs one to its end.
+pub(super) async fn run(token: u64, errand: Errand, target: Target, clients: &Clients) -> Ended {
+    let started = clock::now();
+    let finding = match &errand {
+        Errand::Talk(check) => talk::run(check, &target, clients).await,
+        Errand::Http(check) => web::run(check, &target, clients).await,
+    };
+    Ended { token, started, finding }
+}
+
+/// The end of one that could not be run.
+pub(super) fn refused(token: u64, cause: Cause) -> Ended {
+    let finding = Finding::failed(cause, cause.meaning().to_owned());
+    Ended { token, started: clock::now(), finding }
+}
+
+/// How far a probe has come: what is to blame when its time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Phase {
+    /// The cause, when nothing comes from here on.
+    pub(super) cause: Cause,
+    /// What did not come.
+    pub(super) missing: &'static str,
+}
+
+impl Phase {
+    /// Waiting for a TCP connection.
+    pub(super) const CONNECTING: Self = Self { cause: Cause::TcpTimeout, missing: "no connection" };
+    /// Waiting for the end of a handshake.
+    pub(super) const SECURING: Self =
+        Self { cause: Cause::TlsTimeout, missing: "no end of the TLS handshake" };
+
+    /// The time is over.
+    pub(super) fn over(self, limit: Duration) -> Broken {
+        Broken::new(self.cause, format!("{} within {} ms", self.missing, limit.as_millis()))
+    }
+}
+
+/// The course of one probe.
+#[derive(Debug)]
+pub(super) struct Course {
+    started: Time,
+    limit: Timeout,
+    pub(super) phase: Phase,
+    /// What is said of a certificate that ends soon.
+    pub(super) expiring: Option<String>,
+}
+
+impl Course {
+    /// It begins now, and ends after `limit` at the latest.
+    pub(super) fn new(limit: Timeout) -> Self {
+        Self { started: clock::now(), limit, phase: Phase::CONNECTING, expiring: None }
+    }
+
+    /// What is found when it has ended with what came back in one line, was broken off, or ran out of time.
+    pub(super) fn finding(self, result: Result<Result<String, Broken>, Elapsed>) -> Finding {
+        let now = clock::now();
+        let late = now.since(self.started + self.limit.get());
+        let mut finding = match result {
+            Ok(Ok(reply)) => Finding::passed(now.since(self.started), reply),
+            Ok(Err(broken)) => broken.into(),
+            Err(_) if late > LATE_MAX => {
+                let detail = format!("the end of the probe was noticed {} ms late", late.as_millis());
+                return Finding::failed(Cause::LateTimer, detail);
+            }
+            Err(_) => self.phase.over(self.limit.get()).into(),
+        };
+        degrade(&mut finding, self.expiring.as_deref());
+        finding
+    }
+}
+
+/// What passed with a certificate that ends soon is not well.
+pub(super) fn degrade(finding: &mut Finding, expiring: Option<&str>) {
+    if finding.verdict == Verdict::Up
+        && let Some(detail) = expiring
+    {
+        finding.verdict = Verdict::Degraded;
+        finding.cause = Some(Cause::TlsCertificateExpiring);
+        detail.clone_into(&mut finding.detail);
+    }
+}
+
+impl From<Broken> for Finding {
+    fn from(Broken { cause, detail }: Broken) -> Self {
+        Self::failed(cause, detail.unwrap_or_else(|| cause.meaning().to_owned()))
+    }
+}
