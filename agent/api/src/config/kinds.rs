@@ -22,7 +22,7 @@ pub(super) enum RawCheck<'t> {
     Talk(Transport, Box<RawTalk<'t>>),
     /// And whether over TLS.
     Http(bool, Box<RawHttp>),
-    Exec(RawExec<'t>),
+    Exec(Box<RawExec<'t>>),
 }
 
 /// One of several checks.
@@ -89,7 +89,7 @@ fn raw_one<'t>(book: &mut Book<'_>, word: &str, table: &Table<'t>) -> RawCheck<'
         "udp" => RawCheck::Talk(Transport::Udp, Box::new(talk::raw(book, table))),
         "http" => RawCheck::Http(false, Box::new(http::raw(book, table))),
         "https" => RawCheck::Http(true, Box::new(http::raw(book, table))),
-        "exec" => RawCheck::Exec(exec::raw(book, table)),
+        "exec" => RawCheck::Exec(Box::new(exec::raw(book, table))),
         _ => RawCheck::Dns(Box::new(dns::raw_dns(book, table))),
     }
 }
@@ -207,7 +207,7 @@ fn overlaid<'t>(own: RawOne<'t>, base: RawOne<'t>) -> RawOne<'t> {
         (RawCheck::Http(over, own), RawCheck::Http(same, base)) if over == same => {
             RawCheck::Http(over, Box::new(own.or_else(*base)))
         }
-        (RawCheck::Exec(own), RawCheck::Exec(base)) => RawCheck::Exec(own.or_else(base)),
+        (RawCheck::Exec(own), RawCheck::Exec(base)) => RawCheck::Exec(Box::new(own.or_else(*base))),
         (own, _) => own,
     };
     RawOne { raw, advisory: own.advisory.or_else(base.advisory), ..own }
@@ -260,7 +260,7 @@ pub(super) fn judged(
                 RawCheck::Dns(raw) => dns::judged(book, *raw, services),
                 RawCheck::Talk(transport, raw) => talk::judged(book, *raw, transport),
                 RawCheck::Http(secured, raw) => http::judged(book, *raw, secured),
-                RawCheck::Exec(raw) => exec::judged(book, raw, services),
+                RawCheck::Exec(raw) => exec::judged(book, *raw, services),
             };
             Some((one.name.to_owned(), advisory?, judged?))
         })
