@@ -1,6 +1,11 @@
 //! The command line.
 //!
-//! Owns the options as typed. What they mean together is [`crate::job`]'s. Every mistake names the option at fault.
+//! Owns the options as typed and the reading of their values. Which options there are is told by [`options`], how words become options
+//! by [`words`], and what they mean together by [`crate::job`]. Every mistake names the option at fault.
+
+mod help;
+mod options;
+mod words;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -12,66 +17,44 @@ use checker_core::dns::{
 };
 use checker_core::tls::{Pin, ServerName};
 use checker_probe::Interface;
-use clap::{Args as Group, Parser};
 
-const EXAMPLES: &str = "\
-Examples:
-  dnscheck --server 10.1.53.2 --qname resolve.test --expect-answer 192.0.2.80
-  dnscheck --server 10.1.53.2 --qname {rand}.lab.test --expect-rcode NXDOMAIN
-  dnscheck --server 10.1.53.2 --qname lab.test --primary 10.1.53.1 --grace 30s
-  dnscheck --server 10.1.53.2 --qname lab.test --format plugin --warn 50ms
-  dnscheck --server fe80::1%lo --qname id.server --qtype TXT --qclass CH --tcp
+pub(crate) use help::help;
+#[cfg(test)]
+pub(crate) use help::{ABOUT, AFTER};
+#[cfg(test)]
+pub(crate) use options::{GROUPS, Takes};
+pub(crate) use words::{Call, parse};
 
-Exit status: 0 when up or degraded; 1 when down, when it could not be probed,
-and on a wrong command line. --weight and --format plugin have their own.";
-
-/// Asks name servers and says whether they answer as they should.
-#[derive(Debug, Parser)]
-#[command(name = "dnscheck", version, after_help = EXAMPLES, max_term_width = 80)]
+/// All options as they were given.
+#[derive(Debug, Default)]
 pub(crate) struct Args {
-    #[command(flatten, next_help_heading = "Server")]
     pub(crate) server: ServerArgs,
-    #[command(flatten, next_help_heading = "Question")]
     pub(crate) question: QuestionArgs,
-    #[command(flatten, next_help_heading = "EDNS (each option implies --edns)")]
     pub(crate) edns: EdnsArgs,
-    #[command(flatten, next_help_heading = "Expectation")]
     pub(crate) expect: ExpectArgs,
-    #[command(flatten, next_help_heading = "Zone and signatures")]
     pub(crate) zone: ZoneArgs,
-    #[command(flatten, next_help_heading = "TLS, HTTPS and QUIC")]
     pub(crate) secure: SecureArgs,
-    #[command(flatten, next_help_heading = "Course")]
     pub(crate) course: CourseArgs,
-    #[command(flatten, next_help_heading = "Output")]
     pub(crate) output: OutputArgs,
 }
 
-#[derive(Debug, Group)]
+#[derive(Debug, Default)]
 pub(crate) struct ServerArgs {
     /// Address (fe80::1%eth0, 10.0.0.1#5353); repeatable
-    #[arg(long, value_name = "ADDRESS", required_unless_present = "servers_file")]
     pub(crate) server: Vec<String>,
     /// One address per line, # comments; - for stdin
-    #[arg(long, value_name = "FILE")]
     pub(crate) servers_file: Option<PathBuf>,
     /// Servers that must pass: all, any, 2, …
-    #[arg(long, value_name = "NEED")]
     pub(crate) need_servers: Option<Need>,
     /// Port [default: 53; dot, doq 853; doh 443]
-    #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: Option<u16>,
     /// Address of this machine to ask from
-    #[arg(long, value_name = "ADDRESS")]
     pub(crate) source: Option<IpAddr>,
     /// Interface or VRF to ask by
-    #[arg(long, value_name = "NAME")]
     pub(crate) interface: Option<Interface>,
     /// Mark of the packets (SO_MARK), 7 or 0x7
-    #[arg(long, value_name = "MARK", value_parser = mark)]
     pub(crate) mark: Option<u32>,
     /// Differentiated services code point
-    #[arg(long, value_name = "0-63", value_parser = clap::value_parser!(u8).range(..64))]
     pub(crate) dscp: Option<u8>,
 }
 
@@ -104,37 +87,27 @@ impl CourseArgs {
 }
 
 /// What is asked of a secured connection.
-#[derive(Debug, Group)]
+#[derive(Debug, Default)]
 pub(crate) struct SecureArgs {
     /// Name of the certificate [default: the address]
-    #[arg(long, value_name = "NAME")]
     pub(crate) tls_name: Option<ServerName>,
     /// PEM file of who is trusted [default: system's]
-    #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
     /// SHA-256 of a key, base64; enough without --ca
-    #[arg(long, value_name = "PIN")]
     pub(crate) pin: Vec<Pin>,
     /// Verify nothing of the certificate
-    #[arg(long, conflicts_with = "ca")]
     pub(crate) insecure: bool,
     /// Degraded when a certificate ends sooner: 14d
-    #[arg(long, value_name = "TIME", value_parser = long_span)]
     pub(crate) cert_warn: Option<Duration>,
     /// PEM file of the certificate to show
-    #[arg(long, value_name = "FILE", requires = "client_key")]
     pub(crate) client_cert: Option<PathBuf>,
     /// PEM file of its private key
-    #[arg(long, value_name = "FILE", requires = "client_cert")]
     pub(crate) client_key: Option<PathBuf>,
     /// Path for doh [default: /dns-query]
-    #[arg(long, value_name = "PATH")]
     pub(crate) doh_path: Option<DohPath>,
     /// POST or GET, for doh [default: POST]
-    #[arg(long, value_name = "METHOD")]
     pub(crate) doh_method: Option<DohMethod>,
     /// HTTP 1.1 or 2, for doh [default: either]
-    #[arg(long, value_name = "VERSION")]
     pub(crate) http_version: Option<HttpVersion>,
 }
 
@@ -156,204 +129,143 @@ impl SecureArgs {
     }
 }
 
-#[derive(Debug, Group)]
+#[derive(Debug, Default)]
 pub(crate) struct QuestionArgs {
     /// Name; may hold {rand}, {epoch}, {server}
-    #[arg(long, value_name = "NAME")]
     pub(crate) qname: String,
     /// A, AAAA, TYPE65280, … [default: A or SOA]
-    #[arg(long, value_name = "TYPE")]
     pub(crate) qtype: Option<RecordType>,
     /// Class to ask in: IN, CH, HS [default: IN]
-    #[arg(long, value_name = "CLASS")]
     pub(crate) qclass: Option<Class>,
     /// Further question: "NAME CLASS TYPE RCODE,…"
-    #[arg(long, value_name = "QUESTION")]
     pub(crate) ask: Vec<String>,
     /// Further question whose failure only degrades
-    #[arg(long, value_name = "QUESTION")]
     pub(crate) advise: Vec<String>,
     /// Questions that must pass: all, any, 2, …
-    #[arg(long, value_name = "NEED")]
     pub(crate) need: Option<Need>,
-    /// Desire recursion (the default)
-    #[arg(long, overrides_with = "no_rd")]
-    pub(crate) rd: bool,
     /// Do not desire recursion
-    #[arg(long, overrides_with = "rd")]
     pub(crate) no_rd: bool,
     /// Set CD: the server is not to validate
-    #[arg(long)]
     pub(crate) cd: bool,
     /// Set AD: say whether the answer is validated
-    #[arg(long)]
     pub(crate) ad: bool,
     /// Letters in random case, to be repeated (0x20)
-    #[arg(long)]
     pub(crate) mixed_case: bool,
 }
 
-#[derive(Debug, Group)]
+#[derive(Debug, Default)]
 pub(crate) struct EdnsArgs {
     /// Use EDNS
-    #[arg(long)]
     pub(crate) edns: bool,
     /// Largest datagram to be sent back [default: 1232]
-    #[arg(long, value_name = "OCTETS", value_parser = clap::value_parser!(u16).range(512..))]
     pub(crate) bufsize: Option<u16>,
     /// Version of EDNS
-    #[arg(long, value_name = "VERSION")]
     pub(crate) edns_version: Option<u8>,
     /// Set DO: send signatures
-    #[arg(long = "do")]
     pub(crate) dnssec_ok: bool,
     /// Ask who the server is
-    #[arg(long)]
     pub(crate) nsid: bool,
     /// Send a cookie
-    #[arg(long)]
     pub(crate) cookie: bool,
     /// Client subnet to ask for
-    #[arg(long, value_name = "NETWORK")]
     pub(crate) subnet: Option<Prefix>,
     /// Pad the query to blocks [default: 128]
-    #[arg(long, value_name = "OCTETS", num_args = 0..=1, require_equals = true, default_missing_value = "128", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(crate) padding: Option<u16>,
     /// Ask a secondary when its zone expires
-    #[arg(long)]
     pub(crate) expire: bool,
 }
 
-#[derive(Debug, Group)]
+#[derive(Debug, Default)]
 pub(crate) struct ExpectArgs {
     /// Codes that pass, with commas [default: NOERROR]
-    #[arg(long, value_name = "RCODE", value_delimiter = ',')]
     pub(crate) expect_rcode: Vec<Rcode>,
     /// Codes that never pass; others do
-    #[arg(long, value_name = "RCODE", value_delimiter = ',')]
     pub(crate) forbid_rcode: Vec<Rcode>,
     /// Answer that must come, as in a zone file
-    #[arg(long, value_name = "DATA")]
     pub(crate) expect_answer: Vec<String>,
     /// Expression that an answer must match
-    #[arg(long = "match", value_name = "REGEX")]
     pub(crate) matching: Vec<Pattern>,
     /// Network that an address must lie in
-    #[arg(long, value_name = "NETWORK")]
     pub(crate) within: Vec<Prefix>,
     /// Any, all or exactly what is expected [default: any]
-    #[arg(long, value_name = "FIT", value_parser = fit)]
     pub(crate) fit: Option<Fit>,
     /// Number of answers: 3, 2..4, 2.. or ..4
-    #[arg(long, value_name = "RANGE")]
     pub(crate) answer_count: Option<Bounds<u32>>,
     /// Time to live of every answer, in seconds
-    #[arg(long, value_name = "RANGE")]
     pub(crate) ttl: Option<Bounds<u32>>,
     /// Pass NOERROR without an answer, too
-    #[arg(long, conflicts_with_all = ["expect_answer", "matching", "within"])]
     pub(crate) allow_empty: bool,
     /// Pass only NOERROR without an answer
-    #[arg(long, conflicts_with_all = ["expect_answer", "matching", "within", "allow_empty"])]
     pub(crate) expect_empty: bool,
     /// "TYPE DATA" in the authority section
-    #[arg(long, value_name = "RECORD")]
     pub(crate) expect_authority: Vec<String>,
     /// Number of records there
-    #[arg(long, value_name = "RANGE")]
     pub(crate) authority_count: Option<Bounds<u32>>,
     /// "TYPE DATA" in the additional section
-    #[arg(long, value_name = "RECORD")]
     pub(crate) expect_additional: Vec<String>,
     /// Number of records there
-    #[arg(long, value_name = "RANGE")]
     pub(crate) additional_count: Option<Bounds<u32>>,
     /// Flags that must be set: aa,tc,rd,ra,ad,cd
-    #[arg(long, value_name = "FLAG", value_delimiter = ',')]
     pub(crate) flags: Vec<Flags>,
     /// Flags that must not be set
-    #[arg(long, value_name = "FLAG", value_delimiter = ',')]
     pub(crate) forbid_flags: Vec<Flags>,
     /// Expression for the server's identity
-    #[arg(long, value_name = "REGEX")]
     pub(crate) expect_nsid: Option<Pattern>,
     /// Degraded outside: 50ms, or a plugin's range
-    #[arg(short, long, value_name = "RANGE")]
     pub(crate) warn: Option<Bounds<Duration>>,
     /// Down outside of this latency
-    #[arg(short, long, value_name = "RANGE")]
     pub(crate) crit: Option<Bounds<Duration>>,
 }
 
-#[derive(Debug, Group)]
+#[derive(Debug, Default)]
 pub(crate) struct ZoneArgs {
     /// Least serial of the zone (RFC 1982)
-    #[arg(long, value_name = "SERIAL")]
     pub(crate) serial: Option<u32>,
     /// Primary to compare with; the newest counts
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "serial")]
     pub(crate) primary: Vec<String>,
     /// How far behind it may be [default: 0]
-    #[arg(long, value_name = "NUMBER", requires = "primary")]
     pub(crate) max_lag: Option<u32>,
     /// How long a server may take to catch up
-    #[arg(long, value_name = "TIME", value_parser = long_span, requires = "primary")]
     pub(crate) grace: Option<Duration>,
     /// Least time to the zone's expiry: 1h, 2d
-    #[arg(long, value_name = "TIME", value_parser = long_span)]
     pub(crate) expect_expire: Option<Duration>,
     /// Signed, and good for this long still
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "0", value_parser = long_span)]
     pub(crate) rrsig: Option<Duration>,
     /// Degraded when good for less than this
-    #[arg(long, value_name = "TIME", value_parser = long_span)]
     pub(crate) rrsig_warn: Option<Duration>,
     /// "ZONE DS …" or "ZONE DNSKEY …" to validate by
-    #[arg(long, value_name = "RECORD")]
     pub(crate) trust_anchor: Vec<TrustAnchor>,
     /// File of such records, as /usr/share/dns/root.key
-    #[arg(long, value_name = "FILE")]
     pub(crate) trust_anchor_file: Option<PathBuf>,
 }
 
-#[derive(Debug, Group)]
+#[derive(Debug, Default)]
 pub(crate) struct CourseArgs {
     /// Limit of all tries: 500ms, 2s [default: 1s]
-    #[arg(short, long, value_name = "TIME", value_parser = timeout)]
     pub(crate) timeout: Option<Timeout>,
     /// Queries within that time [default: 2]
-    #[arg(long, value_name = "COUNT", value_parser = tries)]
     pub(crate) tries: Option<Tries>,
     /// Time from try to try [default: equal parts]
-    #[arg(long, value_name = "TIME", value_parser = timeout)]
     pub(crate) try_timeout: Option<Timeout>,
     /// udp, tcp, udp+tcp, dot, doh, doq [default: udp]
-    #[arg(long, value_name = "TRANSPORT", value_parser = travel)]
     pub(crate) transport: Option<Travel>,
     /// Ask over TCP, not only after truncation
-    #[arg(long, conflicts_with = "transport")]
     pub(crate) tcp: bool,
     /// Ask over UDP, then TCP; both must pass
-    #[arg(long, conflicts_with_all = ["tcp", "transport"])]
     pub(crate) udp_and_tcp: bool,
     /// Probe so many times [default: 1]
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) count: Option<u32>,
     /// From probe to probe [default: 1s]
-    #[arg(long, value_name = "TIME", value_parser = long_span)]
     pub(crate) interval: Option<Duration>,
 }
 
-#[derive(Debug, Group)]
+#[derive(Debug, Default)]
 pub(crate) struct OutputArgs {
     /// text, json, plugin or prometheus [default: text]
-    #[arg(long, value_name = "FORMAT", value_parser = format)]
     pub(crate) format: Option<Format>,
     /// Show the replies, too
-    #[arg(short, long)]
     pub(crate) verbose: bool,
     /// Exit with the weight plus 2 (misc_dynamic)
-    #[arg(long, value_name = "W[:W]", value_parser = weight)]
     pub(crate) weight: Option<Weight>,
 }
 

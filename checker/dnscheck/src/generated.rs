@@ -6,21 +6,47 @@
 use std::fs;
 use std::path::PathBuf;
 
-use clap::CommandFactory as _;
+use clap::{Arg, ArgAction, Command, ValueHint};
 use clap_complete::{Shell, generate};
 
-use crate::args::Args;
+use crate::args::{ABOUT, AFTER, GROUPS, Takes};
+
+/// The options as those who write man pages and completions want them.
+fn command() -> Command {
+    let mut command = Command::new("dnscheck").about(ABOUT).after_help(AFTER);
+    for group in &GROUPS {
+        command = command.next_help_heading(group.title);
+        for option in group.options {
+            let mut arg = Arg::new(option.long).long(option.long).help(option.help);
+            if let Some(short) = option.short {
+                arg = arg.short(short);
+            }
+            let action = if option.many { ArgAction::Append } else { ArgAction::Set };
+            arg = match option.takes {
+                Takes::Nothing(_) => arg.action(ArgAction::SetTrue),
+                Takes::Value { name, or: None, .. } => arg.value_name(name).action(action),
+                Takes::Value { name, or: Some(_), .. } => {
+                    arg.value_name(name).action(action).num_args(0..=1).require_equals(true)
+                }
+                Takes::File { name, .. } => {
+                    arg.value_name(name).action(action).value_hint(ValueHint::FilePath)
+                }
+            };
+            command = command.arg(arg.conflicts_with_all(option.not_with).required(option.long == "qname"));
+        }
+    }
+    command
+}
 
 fn files() -> Vec<(&'static str, Vec<u8>)> {
     let completions = |shell| {
         let mut text = Vec::new();
-        generate(shell, &mut Args::command(), "dnscheck", &mut text);
+        generate(shell, &mut command().version(env!("CARGO_PKG_VERSION")), "dnscheck", &mut text);
         text
     };
     let mut page = Vec::new();
     // No version in it: a release alone would make it differ.
-    let command = Args::command().version(None::<&str>);
-    clap_mangen::Man::new(command).date("").render(&mut page).unwrap();
+    clap_mangen::Man::new(command()).date("").render(&mut page).unwrap();
     vec![
         ("docs/man/dnscheck.1", page),
         ("etc/completions/dnscheck.bash", completions(Shell::Bash)),

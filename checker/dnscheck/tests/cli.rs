@@ -261,6 +261,76 @@ fn no_primary_is_no_fault_of_the_secondary() {
     assert!(line.contains("primary_silent: primary 127.0.0.9:") && line.starts_with("unknown: "), "{line}");
 }
 
+/// What takes longer than a timeout would be two of them, one after the other.
+#[test]
+fn a_silent_primary_takes_no_time_of_its_own() {
+    let silent = Fake::udp(|_, _, _| {});
+    let port = silent.addr.port().to_string();
+    let args =
+        ["--server", "127.0.0.1", "--primary", "127.0.0.1", "--qname", "resolve.test", "--port", &port];
+    let begun = std::time::Instant::now();
+    let (line, code) = output(&[&args[..], &["--timeout", "3s", "--grace", "10s"]].concat());
+    let took = begun.elapsed();
+    assert!(code == Some(1) && line.contains("dns_timeout"), "{line}");
+    assert!((3..6).contains(&took.as_secs()), "{took:?}");
+}
+
+/// A reply with an SOA of this serial.
+fn soa(query: &[u8], serial: u8) -> Vec<u8> {
+    let mut octets = reply(query, 0, &[]);
+    octets[7] = 1;
+    octets.extend(b"\xc0\x0c\0\x06\0\x01\0\0\0\x3c\0\x18\xc0\x0c\xc0\x0c\0\0\0");
+    octets.push(serial);
+    octets.extend([0; 16]);
+    octets
+}
+
+#[test]
+fn the_grace_is_all_that_a_server_behind_gets() {
+    let asked = std::sync::atomic::AtomicU8::new(0);
+    // It is behind, and then it says nothing any more.
+    let server = Fake::udp(move |socket, peer, query| {
+        if asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 {
+            send(socket, peer, &soa(query, 5));
+        }
+    });
+    let port = server.addr.port();
+    let primary = std::net::UdpSocket::bind(("127.0.0.2", port)).unwrap();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 512];
+        while let Ok((length, peer)) = primary.recv_from(&mut buffer) {
+            send(&primary, peer, &soa(&buffer[..length], 7));
+        }
+    });
+    let port = port.to_string();
+    let args =
+        ["--server", "127.0.0.1", "--primary", "127.0.0.2", "--qname", "resolve.test", "--port", &port];
+    let begun = std::time::Instant::now();
+    let (line, code) = output(&[&args[..], &["--timeout", "8s", "--grace", "1s"]].concat());
+    let took = begun.elapsed();
+    assert_eq!(code, Some(1));
+    assert!(line.contains("dns_stale_serial: the zone has serial 5, 2 behind the expected 7"), "{line}");
+    assert!((1..6).contains(&took.as_secs()), "{took:?}");
+}
+
+#[test]
+fn a_thousand_servers_at_once() {
+    let server = Fake::udp(|socket, peer, query| send(socket, peer, &right(query)));
+    let port = server.addr.port().to_string();
+    let file = std::env::temp_dir().join(format!("dnscheck-many-{}", std::process::id()));
+    std::fs::write(&file, "127.0.0.1\n".repeat(1_200)).unwrap();
+    // More sockets than it may have, until it asks for as many as it might.
+    let output = Command::new("prlimit")
+        .args(["--nofile=1024:8192", env!("CARGO_BIN_EXE_dnscheck"), "--servers-file"])
+        .arg(&file)
+        .args(["--port", &port, "--qname", "resolve.test", "--timeout", "20s", "--tries", "1"])
+        .output()
+        .unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && table.ends_with("\n1200 of 1200 servers up\n"), "{table}");
+}
+
 #[test]
 fn a_dead_interface() {
     let ask = |set_up: &str, more: &str| {

@@ -388,7 +388,7 @@ fn a_server_of_the_child_alone_can_t_prove_the_delegation() {
 #[test]
 fn what_goes_wrong_on_the_command_line_is_named() {
     for (args, said) in [
-        (&["--trust-anchor", "test. DS 1"][..], "'--trust-anchor <RECORD>'"),
+        (&["--trust-anchor", "test. DS 1"][..], "--trust-anchor: the data of the trust anchor: it ends"),
         (&["--trust-anchor-file", "/does/not/exist"], "--trust-anchor-file: /does/not/exist: "),
         (&["--trust-anchor-file", "/dev/null"], "--trust-anchor-file: /dev/null: it has no trust anchor"),
         (

@@ -416,3 +416,43 @@ fn ipv6_works_alike() {
     let closed = UdpSocket::bind((std::net::Ipv6Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
     expect("IPv6 closed port", &probe(&check(), closed), "udp_refused", false);
 }
+
+/// For what needs two answers in time.
+const LONG: Duration = TIMEOUT.saturating_mul(4);
+
+/// A server that takes its time for the answer and then never tells its keys.
+fn without_keys(octets: &[u8]) -> Option<Vec<u8>> {
+    fake::asks_for_a(octets).then(|| {
+        std::thread::sleep(LONG * 5 / 8);
+        fake::signed(octets)
+    })
+}
+
+#[test]
+fn a_validation_has_no_time_of_its_own() {
+    let server = Fake::both(
+        |socket, peer, query| {
+            if let Some(octets) = without_keys(query) {
+                send(socket, peer, &octets);
+            }
+        },
+        |mut stream, stop| {
+            if let Some(octets) = read_query(&mut stream).and_then(|query| without_keys(&query)) {
+                write_message(&mut stream, &octets);
+            }
+            hang(stop);
+        },
+    );
+    for mut check in [check(), over_tcp()] {
+        check.tries = Tries::new(1).unwrap();
+        check.timeout = Timeout::new(LONG).unwrap();
+        let anchor = format!("resolve.test DS 1 13 2 {}", "ab".repeat(32));
+        check.validate([anchor.parse().unwrap()].into());
+        let outcome = probe(&check, server.addr);
+        let code = if check.transport == Transport::Tcp { Cause::TcpTimeout } else { Cause::DnsTimeout };
+        assert_eq!(outcome.cause, Some(code), "{outcome:?}");
+        assert!(outcome.detail.contains("when asked for resolve.test DNSKEY to validate it"), "{outcome:?}");
+        // All of it, and not the timeout again for every question.
+        assert!((LONG..LONG * 3 / 2).contains(&outcome.elapsed), "{outcome:?}");
+    }
+}

@@ -214,6 +214,12 @@ pub fn serial_of(octets: &[u8]) -> Option<u32> {
     zone::serial(&Reply::parse(octets).ok()?).ok()?
 }
 
+/// Judges a reply by the serial that it must have at least, once that is known; `None` when it has it.
+#[must_use]
+pub fn judge_serial(octets: &[u8], least: u32) -> Option<Judgement> {
+    zone::behind(serial_of(octets), least)
+}
+
 /// Whether `octets` are a truncated reply that may pass when the query is repeated over TCP.
 #[must_use]
 pub fn wants_tcp(check: &DnsCheck, octets: &[u8]) -> bool {

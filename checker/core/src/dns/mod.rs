@@ -34,7 +34,7 @@ pub use check::{CheckError, DnsCheck, Question, QuestionError, Timeout, Transpor
 pub use dnssec::{After, Algorithm, AnchorError, Crypto, Digest, TrustAnchor, Validation};
 pub use exchange::{Action, Exchange, Input, LATE_MAX, Outcome, Wake};
 pub use expect::{Empty, Expectation, Fit, Latency, Records, Signatures, Wanted};
-pub use judge::{Judgement, Sent, Stray, details, judge, serial_of, sort, summary, wants_tcp};
+pub use judge::{Judgement, Sent, Stray, details, judge, judge_serial, serial_of, sort, summary, wants_tcp};
 pub use kind::{Class, KindError, Rcode, RcodeSet, RecordType};
 pub use name::{LABEL_MAX, NAME_MAX, Name, NameError};
 pub use need::{Need, NeedError};

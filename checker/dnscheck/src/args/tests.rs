@@ -1,5 +1,6 @@
-use clap::CommandFactory as _;
+use std::ffi::OsString;
 
+use super::options::all;
 use super::*;
 use crate::job::Job;
 
@@ -8,13 +9,22 @@ fn job(line: &str) -> Result<Job, String> {
 }
 
 fn job_of<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Job, String> {
-    let words = std::iter::once("dnscheck").chain(words);
-    Args::try_parse_from(words).map_err(|error| error.to_string()).and_then(Job::try_from)
+    match parse(words.into_iter().map(OsString::from))? {
+        Call::Probe(args) => Job::try_from(*args),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
-fn the_command_is_well_formed() {
-    Args::command().debug_assert();
+fn the_table_is_well_formed() {
+    for option in all() {
+        assert_eq!(all().filter(|other| other.long == option.long).count(), 1, "--{}", option.long);
+        let same = |other: &&options::Opt| option.short.is_some() && other.short == option.short;
+        assert!(all().filter(same).count() <= 1, "--{}", option.long);
+        for other in option.with.iter().chain(option.not_with) {
+            assert!(all().any(|option| option.long == *other), "--{}: --{other}", option.long);
+        }
+    }
 }
 
 #[test]
@@ -205,5 +215,60 @@ fn every_mistake_names_its_option() {
     ] {
         let error = job(line).unwrap_err();
         assert!(error.contains(option), "{line}: {error}");
+    }
+}
+
+#[test]
+fn words_become_options() {
+    let given = "--server 192.0.2.1 --qname a.test";
+    let same = job(&format!("{given} --port 5353 --timeout 2s --warn 5 --verbose")).unwrap();
+    for line in [
+        "-p 5353 -t 2s -w 5 -v",
+        "-p5353 -t2s -vw5",
+        "-p=5353 -t=2s -vw=5",
+        "--port=5353 --timeout=2s --warn=5 --verbose",
+    ] {
+        let job = job(&format!("{line} {given}")).unwrap();
+        assert_eq!((&job.servers[0].shown, job.output.verbose), (&same.servers[0].shown, true), "{line}");
+        assert_eq!(job.questions[0].check, same.questions[0].check, "{line}");
+    }
+    // What looks like an option may be a value, but only where that is plain.
+    for line in ["--expect-answer=--x", "--expect-answer -x", "--expect-answer --"] {
+        let txt = job_of(format!("{given} --qtype TXT {line}").split(' ')).unwrap();
+        assert_eq!(txt.questions[0].check.expect.answer.wanted.len(), 1, "{line}");
+    }
+    for (words, told) in [
+        ("--timeout", "--timeout: its value is missing: write TIME behind it"),
+        ("--timeout --tries 2", "--timeout: its value is missing: write TIME behind it"),
+        ("--timeout 1s --timeout 2s", "--timeout: it is given twice"),
+        ("-v --verbose", "--verbose: it is given twice"),
+        ("--tcp=yes", "--tcp: it takes no value, but \"yes\" is given"),
+        ("--tcp --transport udp", "--tcp: it can't be used with --transport"),
+        ("--transport udp --tcp", "--tcp: it can't be used with --transport"),
+        ("--max-lag 1", "--max-lag: it takes --primary, too"),
+        ("--client-key x", "--client-key: it takes --client-cert, too"),
+        ("--padding 64", "\"64\" belongs to no option: write --server or --qname before it"),
+        ("--qtyp A", "--qtyp: there is no such option: did you mean --qtype?"),
+        ("--zzz", "--zzz: there is no such option: see --help"),
+        ("-x", "-x: there is no such option: see --help"),
+        (
+            "--bufsize 65536",
+            "--bufsize: \"65536\" is out of bounds or no number: write one from 512 to 65535",
+        ),
+        ("--serial -1", "--serial: \"-1\" is out of bounds or no number: write one from 0 to 4294967295"),
+    ] {
+        assert_eq!(job(&format!("{given} {words}")).unwrap_err(), told, "{words}");
+    }
+    use std::os::unix::ffi::OsStringExt as _;
+    let word = OsString::from_vec(b"\xff".to_vec());
+    let error = parse([OsString::from("--qname"), word.clone()]).unwrap_err();
+    assert_eq!(error, "--qname: \"\\xFF\" is not UTF-8");
+    // A path may be anything.
+    let words = [OsString::from("--servers-file"), word, "--qname".into(), "a.test".into()];
+    assert!(matches!(parse(words), Ok(Call::Probe(_))));
+    for (word, call) in [("--help", "Help"), ("-h", "Help"), ("--version", "Version"), ("-V", "Version")] {
+        // Whatever else is wrong behind it.
+        let words = ["--qname", "x", word, "--nonsense"].map(OsString::from);
+        assert_eq!(format!("{:?}", parse(words).unwrap()), call);
     }
 }

@@ -18,20 +18,7 @@ pub(super) fn judge(
     epoch: u64,
 ) -> Result<Option<Judgement>, Malformed> {
     if let Some(least) = expect.serial {
-        let failed = match serial(reply)? {
-            Some(serial) if serial_lag(serial, least) <= 0 => None,
-            Some(serial) => Some(Judgement::failed(
-                Cause::DnsStaleSerial,
-                format!(
-                    "the zone has serial {serial}, {} behind the expected {least}",
-                    serial_lag(serial, least)
-                ),
-            )),
-            None => Some(Judgement::failed(
-                Cause::DnsNoAnswer,
-                format!("answered without an SOA, expected serial {least} or later"),
-            )),
-        };
+        let failed = behind(serial(reply)?, least);
         if failed.is_some() {
             return Ok(failed);
         }
@@ -73,6 +60,24 @@ pub(super) fn judge(
         return Ok(Some(Judgement::failed(Cause::DnsZoneExpiring, detail)));
     }
     Ok(worst)
+}
+
+/// What is to be said of a server whose zone should have this serial at least, by what it told.
+pub(in crate::dns) fn behind(serial: Option<u32>, least: u32) -> Option<Judgement> {
+    match serial {
+        Some(serial) if serial_lag(serial, least) <= 0 => None,
+        Some(serial) => Some(Judgement::failed(
+            Cause::DnsStaleSerial,
+            format!(
+                "the zone has serial {serial}, {} behind the expected {least}",
+                serial_lag(serial, least)
+            ),
+        )),
+        None => Some(Judgement::failed(
+            Cause::DnsNoAnswer,
+            format!("answered without an SOA, expected serial {least} or later"),
+        )),
+    }
 }
 
 /// The serial of the first SOA in the answer or authority section.

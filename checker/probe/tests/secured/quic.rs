@@ -1,0 +1,47 @@
+//! DNS over QUIC.
+
+use super::*;
+use fake::{reply, right};
+use secure::quic;
+
+#[test]
+fn answers_over_quic() {
+    let all = &*CERTIFICATES;
+    let over = check(Transport::Quic, PATIENCE);
+    let good = quic(&all.good, b"doq", |query| Some(message(&right(query))));
+    let outcome = expect("right", &over, good.addr, "up");
+    assert!(outcome.connect.is_none() && outcome.tls.is_some() && outcome.latency.is_some(), "{outcome:?}");
+    assert_eq!(outcome.transport, Transport::Quic);
+    let servfail = quic(&all.good, b"doq", |query| Some(message(&reply(query, 2, &[]))));
+    expect("SERVFAIL", &over, servfail.addr, "dns_servfail");
+    let cut = quic(&all.good, b"doq", |query| Some(message(&right(query))[..9].to_vec()));
+    let outcome = expect("cut off", &over, cut.addr, "tcp_closed");
+    assert!(outcome.detail.contains("octets of the answer came"), "{}", outcome.detail);
+    expect("closes", &over, quic(&all.good, b"doq", |_| Some(Vec::new())).addr, "quic_closed");
+    expect("another protocol", &over, quic(&all.good, b"h3", |_| None).addr, "tls_handshake");
+    for (issued, code) in [
+        (&all.expired, "tls_certificate_expired"),
+        (&all.other_name, "tls_name_mismatch"),
+        (&all.stranger, "tls_unknown_ca"),
+    ] {
+        expect(code, &over, quic(issued, b"doq", |_| None).addr, code);
+    }
+    let named = Tls {
+        name: Some("dns.test".parse().unwrap()),
+        expiry_warn: Some(Duration::from_secs(60)),
+        ..trusting()
+    };
+    expect("by name", &with_tls(Transport::Quic, named), good.addr, "up");
+
+    let short = check(Transport::Quic, SHORT);
+    let outcome = expect("hangs", &short, quic(&all.good, b"doq", |_| None).addr, "dns_timeout");
+    assert!(outcome.detail.contains("connected over QUIC"), "{}", outcome.detail);
+    expect("says nothing", &short, Fake::udp(|_, _, _| {}).addr, "tls_timeout");
+    let garbage = Fake::udp(|socket, peer, _| fake::send(socket, peer, &[0x40; 1_200]));
+    expect("garbage", &short, garbage.addr, "tls_timeout");
+    let closed = {
+        let server = Fake::udp(|_, _, _| {});
+        server.addr
+    };
+    expect("closed port", &over, closed, "udp_refused");
+}
