@@ -37,8 +37,12 @@ pub struct Start {
 pub fn run(start: Start) -> anyhow::Result<()> {
     let asked = desk::load(&start.config)?;
     let mut signals = SigSet::empty();
-    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
         signals.add(signal);
+    }
+    // What a panic leaves is tested from outside; a release knows no such signal.
+    if cfg!(debug_assertions) {
+        signals.add(Signal::SIGUSR2);
     }
     // Inherited by every thread, so that only the engine hears them.
     signals.thread_block().context("can't block signals")?;
@@ -60,6 +64,7 @@ pub fn run(start: Start) -> anyhow::Result<()> {
     let controls = Controls { signals, inbox, bell };
     let mut engine = Engine::start(asked.plan, directory.as_deref(), controls, teller)?;
     let grants = realtime::ask(asked.failover.realtime_priority, asked.failover.lock_memory);
+    engine.start_renewing(grants.priority).context("can't start a thread")?;
     end.tell(Tale::Granted(grants));
     agent_daemon::ready();
     // A panic must not keep the routers from saying that they leave; what it leaves behind is used for that only.

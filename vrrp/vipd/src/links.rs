@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use vrrp_core::codec::Family;
 
 use crate::netlink::Notice;
-use crate::netlink::message::{Address, Link};
+use crate::netlink::message::{Address, Lease, Link, OURS};
 
 /// An interface and its addresses, in the kernel's order.
 #[derive(Debug, Clone)]
@@ -60,6 +61,28 @@ impl Links {
                 interface.addresses.retain(|known| !is_same(known, &address));
                 interface.addresses.len() != before
             }
+        }
+    }
+
+    /// Takes note of an address that the kernel just accepted. Its notice may come later, of IPv6 after other notices.
+    pub(crate) fn accepted(&mut self, interface: u32, lease: &Lease, lifetime: Duration) {
+        let address = Address {
+            interface,
+            address: lease.address,
+            prefix: lease.prefix,
+            scope: lease.scope,
+            secondary: false,
+            tentative: lease.dad && lease.address.is_ipv6(),
+            dad_failed: false,
+            permanent: false,
+            origin: OURS,
+            left: lifetime,
+            stamp: Duration::ZERO,
+        };
+        let known =
+            self.get(interface).is_some_and(|on| on.addresses.iter().any(|one| is_same(one, &address)));
+        if !known {
+            self.apply(Notice::Address(address));
         }
     }
 

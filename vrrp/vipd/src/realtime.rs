@@ -25,16 +25,15 @@ pub struct Grants {
     pub refusals: Vec<String>,
 }
 
-/// Locks the memory of the process. Call it before other threads start: their stacks are locked only as far as they are
-/// used.
+/// Locks what the process has in memory, and from now on what it touches. The stacks of its threads and the code that only the
+/// start needs are large and are not wanted; what an advert needs is there by then, see [`crate::rehearsal`].
 ///
 /// # Errors
 /// The kernel refuses.
 fn lock_memory() -> nix::Result<()> {
-    mlockall(MlockAllFlags::MCL_CURRENT)?;
-    // What comes later is locked when it is first touched.
-    let on_fault = MlockAllFlags::from_bits_retain(libc::MCL_FUTURE | libc::MCL_ONFAULT);
-    mlockall(on_fault)
+    crate::rehearsal::rehearse();
+    let flags = libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT;
+    mlockall(MlockAllFlags::from_bits_retain(flags))
 }
 
 /// Asks for both. `priority` 0 asks for no scheduling.

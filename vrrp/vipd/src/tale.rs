@@ -118,6 +118,11 @@ pub enum Note {
         /// Why.
         errno: Errno,
     },
+    /// What comes for addresses that must not be accepted is accepted.
+    PacketsNotRefused {
+        /// Why.
+        errno: Errno,
+    },
     /// An address with our mark that nobody is set to have was removed.
     StrayRemoved {
         /// Which.
@@ -143,6 +148,11 @@ impl fmt::Display for Note {
             Self::RouteRefused { errno } => {
                 write!(f, "the kernel refuses a route or a rule: {}", errno.desc())
             }
+            Self::PacketsNotRefused { errno } => write!(
+                f,
+                "accept = false, but packets to the addresses can't be refused ({}): that needs nftables and Linux 5.12",
+                errno.desc()
+            ),
             Self::AddressNotRemoved { errno } => {
                 write!(f, "an address can't be taken off its interface: {}", errno.desc())
             }

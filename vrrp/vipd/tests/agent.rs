@@ -12,10 +12,10 @@ use bed::{Bed, VIP, config, longest_gap, unanswered, wait_for};
 
 const QUICK: &str = "advert_interval = \"100ms\"";
 
-/// A pair as usual, each with an agent.
-fn pair() -> (Bed, Agent, Agent) {
+/// A pair as usual, each with an agent, whose service thinks for so long about each answer.
+fn pair(thinking: Duration) -> (Bed, Agent, Agent) {
     let mut bed = Bed::build(2);
-    bed.serve(&[VIP.parse().unwrap()]);
+    bed.serve_slowly(&[VIP.parse().unwrap()], thinking);
     let agents = [0, 1].map(|at| Agent::start(&bed.hosts[at].directory.join("agent.sock")));
     bed.hosts[0].start(&config(150, QUICK));
     bed.wait_holders(VIP, &[0]);
@@ -27,15 +27,21 @@ fn pair() -> (Bed, Agent, Agent) {
 
 #[test]
 fn a_hand_over_loses_no_answer() {
-    let (lost, logs) = hand_over_and_back();
+    // 500 a second.
+    let (lost, logs) = hand_over_and_back(Duration::ZERO, Duration::from_millis(2));
+    assert_eq!(lost, 0, "{logs}");
+}
+
+#[test]
+fn an_answer_that_is_being_written_is_not_lost() {
+    let (lost, logs) = hand_over_and_back(Duration::from_millis(6), Duration::from_millis(12));
     assert_eq!(lost, 0, "{logs}");
 }
 
 /// There and back in four moves: how many answers were lost, and the logs.
-fn hand_over_and_back() -> (usize, String) {
-    let (bed, first, second) = pair();
-    // 500 a second.
-    let asker = bed.ask(VIP, Duration::from_millis(2));
+fn hand_over_and_back(thinking: Duration, every: Duration) -> (usize, String) {
+    let (bed, first, second) = pair(thinking);
+    let asker = bed.ask(VIP, every);
     asker.wait_answered_by(0, || bed.logs());
     for (agent, what, to) in [
         (&first, HandoverKind::Yield, 1),
@@ -59,7 +65,7 @@ fn hand_over_and_back() -> (usize, String) {
 
 #[test]
 fn what_happens_is_reported() {
-    let (mut bed, first, second) = pair();
+    let (mut bed, first, second) = pair(Duration::ZERO);
     let reported = |agent: &Agent, state: &str| agent.router().is_some_and(|router| router["state"] == state);
     let explain = |bed: &Bed| format!("{:?} {:?}\n{}", first.router(), second.router(), bed.logs());
     wait_for("reports", bed::SOON, || reported(&first, "active").then_some(()), || explain(&bed));

@@ -108,7 +108,29 @@ fn ipv6_and_ipv4_move_together() {
         bed.wait_holders(address, &[1]);
     }
     asker.wait_answered_by(1, || bed.logs());
+    bed.hosts[0].restart();
+    bed.wait_holders("fd09::50", &[0]);
+    bed.wait_holders(VIP, &[0]);
+    asker.wait_answered_by(0, || bed.logs());
     drop(asker.finish());
+    // The kernel tells of an IPv6 address later than it takes it.
+    assert!(!bed.logs().contains("somebody removed"), "{}", bed.logs());
+}
+
+#[test]
+fn a_renewal_that_the_kernel_keeps_waiting_makes_no_advert_late() {
+    let bed = pair("advert_interval = \"50ms\"");
+    let asker = bed.ask(VIP, Duration::from_millis(5));
+    asker.wait_answered_by(0, || bed.logs());
+    // As if somebody held the kernel's lock on interfaces all the time.
+    let stopped = bed::threads::Stopped::new(bed.hosts[0].pid(), "leases");
+    // The lease ends; the address is missed, and put back by the engine itself.
+    bed.hosts[0].wait_log("somebody removed");
+    bed.wait_holders(VIP, &[0]);
+    drop(stopped);
+    drop(asker.finish());
+    assert!(!bed.hosts[1].log().contains("-> active"), "{}", bed.logs());
+    assert!(!bed.hosts[0].log().contains("active ->"), "{}", bed.logs());
 }
 
 #[test]

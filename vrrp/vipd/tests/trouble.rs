@@ -4,34 +4,14 @@
 
 mod bed;
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
+use bed::wire::{Flood, advert};
 use bed::{VIP, inside, pair, unanswered, wait_for};
 use nix::sys::signal::Signal;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-use vrrp_core::codec::{AdvertInterval, Authentication, ChecksumForm, Ipv4Header, Outgoing, Version, Vrid};
 
 const QUICK: &str = "advert_interval = \"100ms\"";
-
-/// An advert as bytes of an IPv4 packet, from the client's address.
-fn advert(vrid: u8, priority: u8, interval: u16, ttl: u8) -> Vec<u8> {
-    let addresses: [IpAddr; 1] = [VIP.parse().unwrap()];
-    let outgoing = Outgoing {
-        version: Version::V3,
-        vrid: Vrid::new(vrid).unwrap(),
-        priority,
-        interval: AdvertInterval::from_centiseconds(interval).unwrap(),
-        addresses: &addresses,
-        authentication: &Authentication::None,
-        checksum: ChecksumForm::PseudoHeader,
-        source: Ipv4Addr::new(10, 9, 0, 100).into(),
-        destination: Ipv4Addr::new(224, 0, 0, 18).into(),
-    };
-    let mut packet = Vec::new();
-    outgoing.ipv4_packet(Ipv4Header { identification: 1, ttl, sequence: 0 }, &mut packet).unwrap();
-    packet
-}
 
 /// A socket that sends whole packets to the group, in the client's namespace.
 fn injector(namespace: &str) -> impl Fn(&[u8]) + Send + use<> {
@@ -117,9 +97,22 @@ fn a_reload_touches_nothing_that_stays() {
 }
 
 #[test]
+fn whatever_ends_it_that_it_can_hear_of_it_says_that_it_leaves() {
+    for signal in [Signal::SIGQUIT, Signal::SIGINT, Signal::SIGUSR2] {
+        let mut bed = pair(QUICK);
+        bed.hosts[0].signal(signal);
+        let status = bed.hosts[0].wait();
+        // SIGUSR2 is a panic.
+        assert_eq!(status.success(), signal != Signal::SIGUSR2, "{status} {}", bed.logs());
+        assert!(!bed.hosts[0].has(VIP), "{}", bed.logs());
+        bed.hosts[1].wait_log("backup -> active: the active router left");
+    }
+}
+
+#[test]
 fn a_duplicate_is_reported() {
     let bed = pair(QUICK);
-    bed::claim(&bed.client, VIP);
+    bed::wire::claim(&bed.client, VIP);
     bed.hosts[0].wait_log(&format!("says it has {VIP}, too"));
     bed.wait_holders(VIP, &[0]);
 }
@@ -174,25 +167,9 @@ fn a_flood_for_one_router_does_not_make_another_late() {
     }
     bed.wait_holders("10.9.0.52", &[0]);
     bed.wait_holders(VIP, &[0]);
-    let stopping = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let flood = {
-        let (inject, stopping) = (injector(&bed.client), std::sync::Arc::clone(&stopping));
-        std::thread::spawn(move || {
-            let mut packet = advert(51, 200, 10, 255);
-            packet[26] ^= 0xff; // wrong checksum
-            let (begin, mut sent) = (Instant::now(), 0_u32);
-            while !stopping.load(std::sync::atomic::Ordering::Relaxed) {
-                // 50,000 a second, as evenly as a busy machine allows.
-                let due = begin.elapsed().as_secs_f64() * 50_000.0 - f64::from(sent);
-                for _ in 0..(due.max(0.0) as u32).min(5_000) {
-                    inject(&packet);
-                    sent += 1;
-                }
-                std::thread::sleep(Duration::from_micros(200));
-            }
-            f64::from(sent) / begin.elapsed().as_secs_f64()
-        })
-    };
+    let mut packet = advert(51, 200, 10, 255);
+    packet[26] ^= 0xff; // wrong checksum
+    let flood = Flood::start(&bed.client, &packet, 50_000.0);
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(bed.holders("10.9.0.52"), [0], "{}", bed.logs());
     bed.hosts[0].end();
@@ -203,8 +180,7 @@ fn a_flood_for_one_router_does_not_make_another_late() {
         || bed.hosts[1].has("10.9.0.52").then_some(()),
         || bed.logs(),
     );
-    println!("taken over after {:?}", killed.elapsed());
-    stopping.store(true, std::sync::atomic::Ordering::Relaxed);
-    let rate = flood.join().unwrap();
-    println!("{rate:.0} adverts a second");
+    let after = killed.elapsed();
+    let rate = flood.finish();
+    println!("taken over after {after:?} under {rate:.0} adverts a second");
 }

@@ -143,15 +143,6 @@ impl Desk {
     /// Takes up a plan: routers that stay keep what is known of them.
     fn take_up(&mut self, plan: &Plan) {
         let mut old = std::mem::take(&mut self.routers);
-        let open = |member: &&crate::plan::MemberPlan| {
-            member.leads && member.vrrp().is_some_and(|config| !config.accepts())
-        };
-        for member in plan.groups.iter().flat_map(|group| &group.members).filter(open) {
-            tracing::warn!(
-                "{}: accept = false is not enforced; drop packets to its addresses with nftables",
-                member.name
-            );
-        }
         for group in &plan.groups {
             for member in group.members.iter().filter(|member| member.leads) {
                 let mut router = old.remove(&member.name).unwrap_or_else(Router::new);

@@ -61,7 +61,7 @@ impl Engine {
                     self.put_addresses(group, member, lifetime);
                     self.put_routes(group, member);
                 }
-                Action::RenewAddresses { lifetime } => self.put_addresses(group, member, lifetime),
+                Action::RenewAddresses { lifetime } => self.renew(group, member, lifetime),
                 Action::ReleaseAddresses => self.release(group, member),
                 Action::Announce => self.announce(group, member, now),
                 Action::Report(event) => self.report(group, member, event, now),
@@ -136,15 +136,27 @@ impl Engine {
         member.trouble.sending = failure;
     }
 
-    /// Puts the addresses on their interfaces, or gives them this lifetime anew.
+    /// Has the addresses given this lifetime anew.
+    fn renew(&self, group: usize, at: usize, lifetime: Duration) {
+        if let Some(member) = self.groups.get(group).and_then(|group| group.members.get(at)) {
+            self.renewer.renew(member.ticket, &member.leases, lifetime);
+        }
+    }
+
+    /// Puts the addresses on their interfaces.
     pub(super) fn put_addresses(&mut self, group: usize, at: usize, lifetime: Duration) {
-        let Self { groups, links, kernel, teller, after, .. } = self;
+        let Self { groups, renewer, .. } = self;
         let Some(Group { members, .. }) = groups.get_mut(group) else { return };
         let Some(member) = members.get_mut(at) else { return };
+        renewer.forget(member.ticket);
         if !member.held {
             member.doubtful = member.plan.addresses.iter().any(|placed| placed.lease.dad);
         }
         member.held = true;
+        // Before the first packet can come.
+        self.settle_fence(group, at);
+        let Self { groups, links, kernel, teller, after, .. } = self;
+        let Some(member) = groups.get_mut(group).and_then(|group| group.members.get_mut(at)) else { return };
         let mut failure: Option<(IpAddr, Errno)> = None;
         let places = places(member, links);
         let mut orders = Vec::with_capacity(member.plan.addresses.len());
@@ -167,10 +179,41 @@ impl Engine {
             teller.tell(Tale::Trouble(error.to_string()));
             failure.get_or_insert((IpAddr::from([0, 0, 0, 0]), Errno::EIO));
         }
+        let put = orders.iter().filter_map(|order| match order {
+            Order::PutAddress { interface, address, .. } => Some((*interface, (*address).clone())),
+            _ => None,
+        });
+        member.leases = put.collect();
+        if failure.is_none() {
+            member.leases.iter().for_each(|(interface, lease)| links.accepted(*interface, lease, lifetime));
+        }
         if let Some((address, errno)) = failure {
             let router = Some(member.plan.name.clone());
             teller.tell(Tale::Note { router, note: Note::AddressRefused { address, errno } });
             after.push_back((at, Input::ClaimFailed));
+        }
+    }
+
+    /// Has packets to the addresses of a router that must not accept them refused, while it holds them.
+    fn settle_fence(&mut self, group: usize, at: usize) {
+        let Self { groups, fence, teller, .. } = self;
+        let Some(member) = groups.get_mut(group).and_then(|group| group.members.get_mut(at)) else { return };
+        let refuses = member.held && member.plan.vrrp().is_some_and(|config| !config.accepts());
+        if !refuses && member.refused.is_empty() {
+            return;
+        }
+        let all = member.plan.addresses.iter().map(|placed| placed.lease.address);
+        let wanted: Vec<IpAddr> = all.filter(|_| refuses).collect();
+        let without = |list: &[IpAddr], other: &[IpAddr]| -> Vec<IpAddr> {
+            list.iter().copied().filter(|address| !other.contains(address)).collect()
+        };
+        let (new, old) = (without(&wanted, &member.refused), without(&member.refused, &wanted));
+        match fence.refuse(&new).and_then(|()| fence.accept(&old)) {
+            Ok(()) => member.refused = wanted,
+            Err(errno) => {
+                let router = Some(member.plan.name.clone());
+                teller.tell(Tale::Note { router, note: Note::PacketsNotRefused { errno } });
+            }
         }
     }
 
@@ -201,9 +244,10 @@ impl Engine {
 
     /// Takes the addresses off their interfaces, and the routes and rules away.
     pub(super) fn release(&mut self, group: usize, at: usize) {
-        let Self { groups, links, kernel, teller, .. } = self;
+        let Self { groups, links, kernel, renewer, teller, .. } = self;
         let Some(Group { members, changed, .. }) = groups.get_mut(group) else { return };
         let Some(member) = members.get_mut(at) else { return };
+        renewer.forget(member.ticket);
         member.held = false;
         // One that yielded lets go after its change of state was told.
         *changed = true;
@@ -231,6 +275,7 @@ impl Engine {
             let router = Some(member.plan.name.clone());
             teller.tell(Tale::Note { router, note: Note::AddressNotRemoved { errno } });
         }
+        self.settle_fence(group, at);
     }
 
     /// One round of announcements.

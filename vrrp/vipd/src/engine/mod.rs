@@ -28,11 +28,13 @@ use nix::sys::signalfd::SignalFd;
 use vrrp_core::arp::ArpInput;
 use vrrp_core::{Input, Order, Target, Time};
 
+use crate::fence::Fence;
 use crate::links::Links;
 use crate::macvlan::Parents;
 use crate::netlink::{Kernel, Monitor};
 use crate::plan::{MemberPlan, Placed, Plan};
-use crate::tale::{Figures, Tale, Teller};
+use crate::renewer::{Leases, Renewer};
+use crate::tale::{Figures, Note, Tale, Teller};
 use core::Core;
 use ports::Ports;
 use timer::Timer;
@@ -113,8 +115,14 @@ struct Member {
     /// Index of its interface, while there is one.
     on: Option<u32>,
     told: Told,
+    /// What the renewing of leases knows it by.
+    ticket: u64,
     /// Whether its addresses are ours to be there.
     held: bool,
+    /// What was put on the interfaces last.
+    leases: Leases,
+    /// Whose packets are refused.
+    refused: Vec<IpAddr>,
     /// Whether an address still has to show that it is nobody else's.
     doubtful: bool,
     trouble: carry::Trouble,
@@ -148,6 +156,8 @@ pub struct Engine {
     links: Links,
     ports: Ports,
     kernel: Kernel,
+    renewer: Renewer,
+    fence: Fence,
     monitor: Monitor,
     epoll: Epoll,
     timer: Timer,
@@ -158,6 +168,8 @@ pub struct Engine {
     /// Interfaces that are tracked, and whether they worked when that was told last.
     tracked: Vec<(String, Option<bool>)>,
     figures: Figures,
+    /// Datagrams read in this turn.
+    read: u64,
     /// Buffers that are used again: nothing is allocated for an advert.
     datagram: Vec<u8>,
     message: Vec<u8>,
@@ -202,13 +214,18 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let epoll =
             Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(EngineError::new("opening an epoll set"))?;
+        // Before the survey, so that no change falls in between.
+        let monitor = Monitor::open()?;
+        let renewing = Kernel::open()?;
+        monitor.ignore(renewing.port()?)?;
         let mut engine = Self {
             groups: Vec::new(),
             links: Links::default(),
             ports: Ports::default(),
             kernel: Kernel::open()?,
-            // Before the survey, so that no change falls in between.
-            monitor: Monitor::open()?,
+            renewer: Renewer::new(renewing),
+            fence: Fence::default(),
+            monitor,
             epoll,
             timer: Timer::new().map_err(EngineError::new("making a timer"))?,
             controls,
@@ -217,6 +234,7 @@ impl Engine {
             announcement_rate: plan.announcement_rate,
             tracked: Vec::new(),
             figures: Figures::default(),
+            read: 0,
             datagram: vec![0; 4096],
             message: Vec::with_capacity(8 + 255 * 16),
             packet: Vec::with_capacity(64 + 255 * 16),
@@ -236,6 +254,34 @@ impl Engine {
         engine.survey()?;
         engine.take_up(plan);
         Ok(engine)
+    }
+
+    /// Starts what must not wait behind an advert, nor an advert behind it. `priority` is what the engine was granted.
+    ///
+    /// # Errors
+    /// There is no room for another thread.
+    pub fn start_renewing(&mut self, priority: Option<u8>) -> std::io::Result<()> {
+        self.renewer.start(priority, std::sync::Arc::clone(&self.controls.bell))
+    }
+
+    /// Takes note of what the kernel refused to renew.
+    fn hear_refusals(&mut self) {
+        for refused in self.renewer.refused() {
+            let place = self.groups.iter().enumerate().find_map(|(group, known)| {
+                let at = known.members.iter().position(|member| member.ticket == refused.member)?;
+                known
+                    .members
+                    .get(at)
+                    .filter(|member| member.held)
+                    .map(|member| (group, at, member.plan.name.clone()))
+            });
+            // It has let go of them meanwhile.
+            let Some((group, at, router)) = place else { continue };
+            let address = refused.address.unwrap_or(IpAddr::from([0, 0, 0, 0]));
+            let note = Note::AddressRefused { address, errno: refused.errno };
+            self.tell(Tale::Note { router: Some(router), note });
+            self.feed(group, Target::Member(at), Input::ClaimFailed, crate::clock::now());
+        }
     }
 
     /// Tells a takeover by ARP something.

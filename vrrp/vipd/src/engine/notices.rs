@@ -108,6 +108,23 @@ impl Engine {
         }
         // All losses are found before the first is told: putting one address back puts back all of its router.
         let mut missing = std::mem::take(&mut self.missing);
+        self.find_missing(&mut missing);
+        if !missing.is_empty() {
+            // The notice of a removal may be older than our putting it back: only the kernel knows what is there now.
+            if let Err(error) = self.survey() {
+                self.tell(Tale::Trouble(error.to_string()));
+            }
+            self.find_missing(&mut missing);
+        }
+        for &(group, at, address) in &missing {
+            self.feed(group, Target::Member(at), Input::AddressLost(address), now);
+        }
+        self.missing = missing;
+        self.settle_doubts(now);
+    }
+
+    /// Held addresses that are not in the picture, one of each virtual router.
+    fn find_missing(&self, missing: &mut Vec<(usize, usize, IpAddr)>) {
         missing.clear();
         for (group, known) in self.groups.iter().enumerate() {
             for (at, member) in known.members.iter().enumerate().filter(|(_, member)| member.held) {
@@ -118,11 +135,6 @@ impl Engine {
                 missing.extend(lost.map(|placed| (group, at, placed.lease.address)));
             }
         }
-        for &(group, at, address) in &missing {
-            self.feed(group, Target::Member(at), Input::AddressLost(address), now);
-        }
-        self.missing = missing;
-        self.settle_doubts(now);
     }
 
     /// Announces addresses that waited for duplicate address detection.

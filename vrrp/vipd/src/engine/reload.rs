@@ -124,7 +124,7 @@ impl Engine {
 
     /// Removes held addresses that their virtual router no longer has, unless another one holds them from now on.
     fn drop_addresses(&mut self, plans: &[Option<GroupPlan>]) {
-        let Self { groups, links, kernel, teller, .. } = self;
+        let Self { groups, links, kernel, renewer, teller, .. } = self;
         let pairs = || {
             groups.iter().zip(plans).flat_map(|(group, wanted)| {
                 let wanted = wanted.iter().flat_map(|wanted| &wanted.members);
@@ -139,6 +139,9 @@ impl Engine {
             };
             plan.addresses.iter().filter_map(place).collect()
         };
+        for (member, _) in pairs().filter(|(member, wanted)| member.plan.addresses != wanted.addresses) {
+            renewer.forget(member.ticket);
+        }
         let kept: Vec<_> = pairs().flat_map(|(member, wanted)| all(member, wanted)).collect();
         let had = pairs().flat_map(|(member, _)| all(member, &member.plan));
         let dropped: Vec<_> = had.filter(|key| !kept.contains(key)).collect();

@@ -3,6 +3,7 @@
 //! Owns what an earlier run left (addresses with our mark, still within their lease or not) and how a changed plan becomes
 //! running virtual routers without touching what did not change.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use vrrp_core::{Input, Target};
@@ -13,7 +14,10 @@ use crate::clock;
 use crate::netlink::Order;
 use crate::netlink::message::{Address, OURS};
 use crate::plan::{GroupPlan, Plan};
+use crate::renewer::Leases;
 use crate::tale::{Note, Tale};
+
+static TICKETS: AtomicU64 = AtomicU64::new(0);
 
 impl Engine {
     /// Begins with a plan, on the picture of the interfaces as it is.
@@ -107,7 +111,10 @@ impl Group {
             plan,
             on: None,
             told: Told::Down,
+            ticket: TICKETS.fetch_add(1, Ordering::Relaxed),
             held: false,
+            leases: Leases::default(),
+            refused: Vec::new(),
             doubtful: false,
             trouble: carry::Trouble::default(),
             device: None,

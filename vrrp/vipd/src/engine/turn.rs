@@ -1,8 +1,11 @@
 //! The loop: one turn after another until it is told to stop.
 //!
 //! Owns the order within a turn: signals, notices, adverts, then the deadlines that are due; so an advert that lies in
-//! a socket is heard before its silence is acted upon. What is read in one turn is bounded, so that a flood for one
-//! virtual router does not keep the deadlines of another waiting.
+//! a socket is heard before its silence is acted upon. What is read in one turn is bounded, and so is the share of time
+//! that is spent on reading: a flood for one virtual router does not keep the deadlines of another waiting, nor this thread
+//! from sleeping, for lack of which the kernel would end it.
+
+use std::time::Duration;
 
 use agent_api::config::OnExit;
 use nix::errno::Errno;
@@ -18,10 +21,14 @@ use crate::port::Carries;
 use crate::tale::Tale;
 
 /// Datagrams that are read from one socket in one turn: a millisecond's work.
-const AT_ONCE: usize = 512;
+const AT_ONCE: usize = 256;
+/// After a turn with so many of them the next one begins a [`REST`] later: what comes meanwhile is read at once, so a flood
+/// costs less than half of a processor, and the kernel drops what is more.
+const MANY: u64 = 32;
+const REST: Duration = Duration::from_millis(1);
 
 impl Engine {
-    /// Runs until SIGTERM or SIGINT, then lets go of everything in good order.
+    /// Runs until SIGTERM, SIGINT or SIGQUIT, then lets go of everything in good order.
     ///
     /// # Errors
     /// The kernel no longer does what the engine cannot do without.
@@ -30,6 +37,7 @@ impl Engine {
         self.tell_news(clock::now());
         loop {
             let next = self.deadline();
+            self.rest(next);
             self.timer.set(next).map_err(EngineError::new("setting the timer"))?;
             let count = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
                 Ok(count) => count,
@@ -65,6 +73,15 @@ impl Engine {
         }
     }
 
+    /// Sleeps for a moment after a turn with much to read, but not over the next deadline.
+    fn rest(&mut self, next: Option<Time>) {
+        if std::mem::take(&mut self.read) < MANY {
+            return;
+        }
+        let left = next.map_or(REST, |at| at.since(clock::now()));
+        std::thread::sleep(left.min(REST));
+    }
+
     /// When something is to be done next.
     fn deadline(&mut self) -> Option<Time> {
         let cores = self.groups.iter().filter_map(|group| group.core.deadline()).min();
@@ -92,7 +109,10 @@ impl Engine {
             let signal = i32::try_from(info.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok());
             match signal {
                 Some(Signal::SIGHUP) => self.tell(Tale::ReloadWanted),
-                Some(Signal::SIGTERM | Signal::SIGINT) => return true,
+                Some(Signal::SIGTERM | Signal::SIGINT | Signal::SIGQUIT) => return true,
+                #[cfg(debug_assertions)]
+                #[allow(clippy::panic, reason = "asked for by a test, see `daemon`")]
+                Some(Signal::SIGUSR2) => panic!("asked for by SIGUSR2"),
                 _ => {}
             }
         }
@@ -104,7 +124,8 @@ impl Engine {
         for _ in 0..AT_ONCE {
             let Some(port) = self.ports.port(interface, carries) else { break };
             let received = port.receive(&mut buffer);
-            self.figures.heard += u64::from(matches!(received, Ok(Some(_))));
+            let got = u64::from(matches!(received, Ok(Some(_))));
+            (self.figures.heard, self.read) = (self.figures.heard + got, self.read + got);
             let datagram = match received {
                 Ok(Some(Ok(datagram))) => datagram,
                 // Too broken to say which virtual router it is for.
@@ -129,6 +150,7 @@ impl Engine {
             else {
                 break;
             };
+            self.read += 1;
             self.heard_arp(interface, &frame, clock::now());
         }
         self.datagram = buffer;
@@ -162,6 +184,7 @@ impl Engine {
 
     fn read_inbox(&mut self) {
         let _ = self.controls.bell.read();
+        self.hear_refusals();
         while let Ok(command) = self.controls.inbox.try_recv() {
             match command {
                 Command::Reconfigure(plan) => self.reconfigure(*plan),

@@ -95,6 +95,7 @@ impl Engine {
                 let Some(address) = self.ports.ping(family).and_then(|ping| ping.receive(&mut buffer)) else {
                     break;
                 };
+                self.read += 1;
                 self.answered(address, None, None, clock::now());
             }
         }

@@ -20,8 +20,8 @@ const RTM_DELROUTE: u16 = 25;
 const RTM_NEWRULE: u16 = 32;
 const RTM_DELRULE: u16 = 33;
 
-/// A request that is acknowledged.
-const ACKED: u16 = 0x1 | 0x4;
+const REQUEST: u16 = 0x1;
+const ACK: u16 = 0x4;
 const REPLACE: u16 = 0x100;
 const EXCLUSIVE: u16 = 0x200;
 const CREATE: u16 = 0x400;
@@ -53,8 +53,8 @@ pub(crate) enum Order<'a> {
 }
 
 impl Order<'_> {
-    /// Adds the order to a batch.
-    pub(crate) fn write(&self, batch: &mut Batch, sequence: u32) {
+    /// Adds the order to a batch. Unless it is `acked` the kernel answers only if it refuses.
+    pub(crate) fn write(&self, batch: &mut Batch, sequence: u32, acked: bool) {
         let (kind, flags) = match self {
             Self::PutAddress { .. } => (RTM_NEWADDR, CREATE | REPLACE),
             Self::RemoveAddress { .. } => (RTM_DELADDR, 0),
@@ -66,7 +66,8 @@ impl Order<'_> {
             Self::SetUp { .. } => (RTM_NEWLINK, 0),
             Self::RemoveLink { .. } => (RTM_DELLINK, 0),
         };
-        batch.add(kind, ACKED | flags, sequence, |batch| match *self {
+        let flags = REQUEST | flags | if acked { ACK } else { 0 };
+        batch.add(kind, flags, sequence, |batch| match *self {
             Self::PutAddress { interface, address, lifetime } => {
                 address_header(batch, interface, address.address, address.prefix, address.scope);
                 put_address(batch, address, lifetime);

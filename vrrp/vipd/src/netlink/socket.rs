@@ -8,16 +8,19 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvfrom, send, setsockopt,
-    socket, sockopt,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockname, recvfrom,
+    send, setsockopt, socket, sockopt,
 };
 use nix::sys::time::{TimeVal, TimeValLike};
+use socket2::{SockFilter, SockRef};
 
 use super::codec::{Batch, messages};
-use super::message::{Notice, RTM_GETADDR, RTM_GETLINK};
+use super::message::{Notice, RTM_GETADDR, RTM_GETLINK, RTM_NEWADDR};
 use super::order::Order;
 use crate::sys;
 
+/// Orders that are sent at once: refusals of all of them have room in the socket.
+const AT_ONCE: usize = 64;
 /// The kernel fills datagrams of a dump up to 32 KiB.
 const BUFFER: usize = 64 << 10;
 /// Room for notices: the kernel's own bookkeeping makes each some kilobytes.
@@ -77,32 +80,49 @@ impl Kernel {
         orders: impl IntoIterator<Item = Order<'a>>,
         mut refused: impl FnMut(usize, Errno),
     ) -> Result<(), NetlinkError> {
+        let mut orders = orders.into_iter().peekable();
+        let mut before = 0;
+        while orders.peek().is_some() {
+            self.batch.clear();
+            let first = self.sequence.wrapping_add(1);
+            while let Some(order) = orders.next_if(|_| self.batch.len() < AT_ONCE) {
+                self.sequence = self.sequence.wrapping_add(1);
+                let is_last = self.batch.len() + 1 == AT_ONCE || orders.peek().is_none();
+                order.write(&mut self.batch, self.sequence, is_last);
+            }
+            self.carry_out(first, |at, errno| refused(before + at, errno))?;
+            before += self.batch.len();
+        }
+        Ok(())
+    }
+
+    /// Sends the batch, whose messages are numbered from `first`. The kernel takes them in turn, and says so of the last one;
+    /// of the others only what it refuses.
+    fn carry_out(&mut self, first: u32, mut refused: impl FnMut(usize, Errno)) -> Result<(), NetlinkError> {
         let doing = "changing addresses";
-        self.batch.clear();
-        let first = self.sequence.wrapping_add(1);
-        for order in orders {
-            self.sequence = self.sequence.wrapping_add(1);
-            order.write(&mut self.batch, self.sequence);
-        }
-        let mut waiting = self.batch.len();
-        if waiting == 0 {
-            return Ok(());
-        }
         self.send(doing)?;
-        while waiting > 0 {
+        loop {
             let length = self.receive(doing)?;
             for message in messages(self.buffer.get(..length).unwrap_or_default()) {
                 let at = message.sequence.wrapping_sub(first) as usize;
                 if message.kind != ERROR || at >= self.batch.len() {
                     continue;
                 }
-                waiting -= 1;
                 if let Some(errno) = errno(message.payload) {
                     refused(at, errno);
                 }
+                if at + 1 == self.batch.len() {
+                    return Ok(());
+                }
             }
         }
-        Ok(())
+    }
+
+    /// The number by which the kernel knows this socket: it stands in every notice of what was done through it.
+    pub(crate) fn port(&self) -> Result<u32, NetlinkError> {
+        let name = getsockname::<NetlinkAddr>(self.fd.as_raw_fd());
+        let doing = "naming a routing netlink socket";
+        name.map(|name| name.pid()).map_err(|errno| NetlinkError::Io { doing, source: errno.into() })
     }
 
     /// All links, then all addresses.
@@ -204,6 +224,25 @@ impl Monitor {
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+
+    /// Wants to hear nothing of addresses that are put there through the socket of this number.
+    pub(crate) fn ignore(&self, port: u32) -> Result<(), NetlinkError> {
+        const LOAD_HALF: u16 = 0x28;
+        const LOAD_WORD: u16 = 0x20;
+        const EQUAL: u16 = 0x15;
+        const RETURN: u16 = 0x06;
+        // A filter loads in network order what stands in the header in the machine's own.
+        let program = [
+            SockFilter::new(LOAD_HALF, 0, 0, 4),
+            SockFilter::new(EQUAL, 0, 3, u32::from(RTM_NEWADDR.to_be())),
+            SockFilter::new(LOAD_WORD, 0, 0, 12),
+            SockFilter::new(EQUAL, 0, 1, port.to_be()),
+            SockFilter::new(RETURN, 0, 0, 0),
+            SockFilter::new(RETURN, 0, 0, u32::MAX),
+        ];
+        let doing = "filtering notices";
+        SockRef::from(&self.fd).attach_filter(&program).map_err(|source| NetlinkError::Io { doing, source })
     }
 
     /// Takes one datagram of notices, without waiting.

@@ -29,6 +29,8 @@ use socket2::{Domain, Socket, Type};
 
 pub mod agent;
 mod priority;
+pub mod threads;
+pub mod wire;
 
 use priority::first_in_line;
 
@@ -59,29 +61,6 @@ pub fn pair(more: &str) -> Bed {
     bed.hosts[1].start(&config(100, more));
     bed.hosts[1].wait_log("initialize -> backup");
     bed
-}
-
-/// Says on the segment, in a namespace, that an address is at a MAC that nobody has.
-pub fn claim(namespace: &str, address: &str) {
-    let frame = vrrp_core::announce::gratuitous_arp(
-        vrrp_core::announce::ArpForm::Request,
-        [2, 0, 0, 0, 0, 0x66],
-        address.parse().expect("an IPv4 address"),
-    );
-    inside(namespace, || {
-        let index = nix::net::if_::if_nametoindex("eth0").expect("eth0");
-        let socket = Socket::new(Domain::PACKET, Type::RAW, None).expect("a packet socket");
-        let mut storage = socket2::SockAddrStorage::zeroed();
-        // SAFETY: sockaddr_ll is plain integers, and fits into the storage.
-        let address = unsafe {
-            let ll = storage.view_as::<libc::sockaddr_ll>();
-            ll.sll_family = libc::AF_PACKET as u16;
-            ll.sll_ifindex = index as i32;
-            ll.sll_halen = 6;
-            socket2::SockAddr::new(storage, size_of::<libc::sockaddr_ll>() as u32)
-        };
-        socket.send_to(&frame, &address).expect("a frame is sent");
-    });
 }
 
 /// Runs `ip` in a namespace; panics with its words if it fails.
@@ -199,6 +178,11 @@ impl Bed {
 
     /// Starts a service on every host that answers on these addresses with the host's number.
     pub fn serve(&mut self, addresses: &[IpAddr]) {
+        self.serve_slowly(addresses, Duration::ZERO);
+    }
+
+    /// The same, each answer so much later: it is nearly always about to write one.
+    pub fn serve_slowly(&mut self, addresses: &[IpAddr], thinking: Duration) {
         for (at, host) in self.hosts.iter().enumerate() {
             for address in addresses {
                 let socket = inside(&host.namespace, || {
@@ -220,6 +204,7 @@ impl Bed {
                     while !stopping.load(Ordering::Relaxed) {
                         if let Ok((length, from)) = socket.recv_from(&mut buffer[..15]) {
                             buffer[length] = at as u8;
+                            thread::sleep(thinking);
                             let _ = socket.send_to(&buffer[..=length], from);
                         }
                     }
@@ -334,11 +319,16 @@ impl Host {
     /// Ends it in good order; gives its exit code.
     pub fn stop(&mut self) -> Option<i32> {
         self.signal(Signal::SIGTERM);
+        self.wait().code()
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> std::process::ExitStatus {
         let mut child = self.child.take().expect("vipd runs");
         let deadline = Instant::now() + SOON;
         loop {
             if let Some(status) = child.try_wait().expect("it can be waited for") {
-                return status.code();
+                return status;
             }
             if Instant::now() > deadline {
                 let _ = child.kill();
@@ -444,6 +434,12 @@ impl Asker {
             })
         };
         Self { questions, stopping, threads: vec![listener, asker] }
+    }
+
+    /// What was asked between two moments.
+    pub fn asked(&self, from: Instant, to: Instant) -> Vec<Question> {
+        let questions = self.questions.lock().unwrap();
+        questions.iter().filter(|question| (from..to).contains(&question.asked)).copied().collect()
     }
 
     /// Waits until the last answer came from this host.
