@@ -13,7 +13,7 @@ PACKAGES=(gcc libc6-dev iproute2 ipvsadm kmod bind9 nsd knot unbound bind9-dnsut
 # The mail server that alertd is tested against.
 PACKAGES+=(python3-aiosmtpd)
 # Signed zones, and what dnscheck is tested with and measured against.
-PACKAGES+=(bind9-utils knot-resolver knot-dnsutils keepalived frr)
+PACKAGES+=(bind9-utils knot-resolver knot-dnsutils keepalived frr nftables)
 # The web server that checks by HTTP are tested against.
 PACKAGES+=(nginx-light nginx-common)
 LOGS=${CARGO_TARGET_DIR:-target}/check

@@ -9,6 +9,7 @@ mod authority;
 
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
@@ -45,6 +46,20 @@ fn free_port() -> u16 {
 
 const ZONE: &str = "$TTL 300\n@ IN SOA ns hostmaster 5 3600 600 86400 60\n@ IN NS ns\n@ IN A 192.0.2.80\nns IN A 127.0.0.1\n";
 
+/// Signs the zone once more as `signed.test`: `signed`, `anchor`, and `other`, which is no key of it.
+fn sign(directory: &Path) {
+    let run = |program: &str, words: &str| {
+        let output = Command::new(program).args(words.split(' ')).current_dir(directory).output().unwrap();
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    run("dnssec-keygen", "-q -a ED25519 -f KSK signed.test");
+    run("dnssec-keygen", "-q -a ED25519 signed.test");
+    run("dnssec-signzone", "-q -S -P -o signed.test -f signed zone");
+    fs::rename(directory.join("dsset-signed.test."), directory.join("anchor")).unwrap();
+    let other = format!("signed.test DS 4711 15 2 {}", "ab".repeat(32));
+    fs::write(directory.join("other"), other).unwrap();
+}
+
 impl Server {
     /// Starts a program with a configuration in which names in capitals are filled in, and waits until it answers over TLS.
     fn start(program: &str, args: &[&str], config: &str) -> Self {
@@ -62,6 +77,7 @@ impl Server {
         };
         fs::write(directory.join("server.conf"), fill(config)).unwrap();
         fs::write(directory.join("zone"), ZONE).unwrap();
+        sign(directory);
         let child = Command::new(program)
             .args(args.iter().map(|arg| fill(arg)))
             .current_dir(directory)
@@ -91,10 +107,13 @@ impl Server {
     /// What dnscheck says, and whether it passed.
     fn ask(&self, transport: &str, more: &str) -> (String, bool) {
         let port = self.ports[usize::from(transport == "doh")].to_string();
-        let more = more.replace("CA", self.authority.certificate().to_str().unwrap());
+        let more = more
+            .replace("DIR", self.authority.directory().to_str().unwrap())
+            .replace("CA", self.authority.certificate().to_str().unwrap());
+        let name: &[&str] = if more.contains("--qname") { &[] } else { &["--qname", "resolve.test"] };
         let output = Command::new(env!("CARGO_BIN_EXE_dnscheck"))
             .args(["--server", "127.0.0.1", "--port", &port, "--timeout", "10s", "--transport", transport])
-            .args(["--qname", "resolve.test"])
+            .args(name)
             .args(more.split_whitespace())
             .output()
             .unwrap();
@@ -136,6 +155,16 @@ impl Server {
         assert!(question["tls_us"].as_u64() > Some(0) && question["connect_us"].as_u64() > Some(0), "{json}");
     }
 
+    /// What a server does that has `signed.test`. Every question has a connection of its own.
+    fn proves(&self, transport: &str) {
+        let given = "--ca CA --qname signed.test --trust-anchor-file DIR";
+        self.expect(transport, &format!("{given}/anchor --expect-answer 192.0.2.80"), true, "up: ");
+        self.expect(transport, &format!("{given}/anchor --qtype MX --expect-empty"), true, "up: ");
+        self.expect(transport, &format!("{given}/other"), false, "dns_bogus: ");
+        let unsigned = "--ca CA --qname resolve.test --trust-anchor-file DIR/anchor";
+        self.expect(transport, unsigned, false, "dns_unsigned: ");
+    }
+
     /// What a server does that speaks HTTPS.
     fn speaks_https(&self) {
         self.speaks("doh");
@@ -157,10 +186,13 @@ options { directory "DIR"; listen-on port PLAIN { 127.0.0.1; }; listen-on port D
   recursion no; dnssec-validation no; notify no; max-cache-size 8m; };
 controls { };
 zone "resolve.test" { type primary; file "zone"; };
+zone "signed.test" { type primary; file "signed"; };
 "#;
     let server = Server::start("named", &["-g", "-n", "1", "-U", "1", "-c", "DIR/server.conf"], config);
     server.speaks("dot");
     server.speaks_https();
+    server.proves("dot");
+    server.proves("doh");
 }
 
 #[test]
@@ -169,10 +201,13 @@ fn unbound() {
                   tls-service-key: \"KEY\"\n  tls-service-pem: \"CERT\"\n  do-daemonize: no\n  username: \"\"\n  chroot: \"\"\n  \
                   directory: \"DIR\"\n  pidfile: \"\"\n  use-syslog: no\n  access-control: 127.0.0.0/8 allow\n  num-threads: 1\n  \
                   local-zone: \"test.\" nodefault\n  module-config: \"iterator\"\nremote-control:\n  control-enable: no\n\
-                  auth-zone:\n  name: resolve.test\n  zonefile: DIR/zone\n  for-upstream: yes\n  for-downstream: yes\n";
+                  auth-zone:\n  name: resolve.test\n  zonefile: DIR/zone\n  for-upstream: yes\n  for-downstream: yes\n\
+                  auth-zone:\n  name: signed.test\n  zonefile: DIR/signed\n  for-upstream: yes\n  for-downstream: yes\n";
     let server = Server::start("unbound", &["-d", "-c", "DIR/server.conf"], config);
     server.speaks("dot");
     server.speaks_https();
+    server.proves("dot");
+    server.proves("doh");
 }
 
 #[test]
