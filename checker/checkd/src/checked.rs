@@ -12,7 +12,7 @@ use agent_api::{Basis, CauseCode, RealServerHealth};
 use checker_core::thresholds::{Change, FALLS_MAX, Memory};
 use checker_core::verdict::Blame;
 use checker_core::{Cause, Finding, Pace, Standing, Thresholds, Verdict};
-use checker_probe::{Errand, Interface, Marks, Target};
+use checker_probe::{Errand, Interface, Marks, Target, may_become};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::history::{History, micros};
@@ -51,7 +51,19 @@ impl Plan {
             CheckKind::Talk(talk) if talk.tls.is_some() => Kind::Errand(Errand::Talk(Arc::new(talk.clone()))),
             CheckKind::Talk(talk) => Kind::Talk(Arc::new(talk.clone())),
             CheckKind::Http(http) => Kind::Errand(Errand::Http(Arc::new(http.as_ref().clone()))),
-            CheckKind::Exec(exec) => Kind::Exec(Arc::new(exec.clone())),
+            CheckKind::Smtp(smtp) => Kind::Errand(Errand::Smtp(Arc::new(smtp.as_ref().clone()))),
+            CheckKind::Ping(ping) => Kind::Errand(Errand::Ping(Arc::new(ping.clone()))),
+            CheckKind::File(file) => Kind::Errand(Errand::File(Arc::new(file.clone()))),
+            CheckKind::Exec(exec) => {
+                if let Some(name) = exec.user.as_ref().or(exec.group.as_ref())
+                    && !may_become()
+                {
+                    return Err(format!(
+                        "check.exec is to be run as {name}, but this process may not become another: it needs CAP_SETUID and CAP_SETGID (see docs/checks.md), or remove user and group"
+                    ));
+                }
+                Kind::Exec(Arc::new(exec.clone()))
+            }
         };
         Ok(Self { work: Work { target, kind }, pace, thresholds, initial, damping })
     }

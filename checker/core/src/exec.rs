@@ -34,6 +34,25 @@ pub struct ExecCheck {
     pub codes: ExitCodes,
     /// Its time limit.
     pub timeout: Timeout,
+    /// The user that it is run as; `None`: that of the prober.
+    pub user: Option<String>,
+    /// The group, and no other; `None`: the user's own, else that of the prober.
+    pub group: Option<String>,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+/// What a program and each of its children may use; what is `None` is not limited beyond what the prober itself is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Octets of address space.
+    pub memory: Option<u64>,
+    /// Seconds of CPU time.
+    pub cpu: Option<u64>,
+    /// Descriptors at a time.
+    pub files: Option<u64>,
+    /// Processes of its user at a time, those of other programs included.
+    pub processes: Option<u64>,
 }
 
 impl fmt::Display for ExecCheck {
@@ -46,10 +65,15 @@ impl fmt::Display for ExecCheck {
                 write!(f, " {word}")?;
             }
         }
-        match self.codes {
-            ExitCodes::Script => Ok(()),
-            ExitCodes::Plugin => f.write_str(" (a monitoring plugin)"),
-            ExitCodes::Weight => f.write_str(" (its exit code is a weight)"),
+        f.write_str(match self.codes {
+            ExitCodes::Script => "",
+            ExitCodes::Plugin => " (a monitoring plugin)",
+            ExitCodes::Weight => " (its exit code is a weight)",
+        })?;
+        match (&self.user, &self.group) {
+            (Some(user), _) => write!(f, " as {user}"),
+            (None, Some(group)) => write!(f, " as group {group}"),
+            (None, None) => Ok(()),
         }
     }
 }
@@ -124,7 +148,14 @@ mod tests {
 
     fn check(codes: ExitCodes) -> ExecCheck {
         let command = vec!["/usr/lib/check".to_owned(), "-H".to_owned(), "a b".to_owned()];
-        ExecCheck { command, codes, timeout: Timeout::new(Duration::from_secs(1)).unwrap() }
+        ExecCheck {
+            command,
+            codes,
+            timeout: Timeout::new(Duration::from_secs(1)).unwrap(),
+            user: None,
+            group: None,
+            limits: Limits::default(),
+        }
     }
 
     fn verdict(codes: ExitCodes, end: &End) -> (Verdict, &'static str) {
@@ -176,6 +207,8 @@ mod tests {
     #[test]
     fn it_is_told_in_words() {
         assert_eq!(check(ExitCodes::Script).to_string(), "runs /usr/lib/check -H \"a b\"");
+        let own = ExecCheck { user: Some("nobody".to_owned()), ..check(ExitCodes::Plugin) };
+        assert!(own.to_string().ends_with(" (a monitoring plugin) as nobody"), "{own}");
         let finding =
             judge(&check(ExitCodes::Script), &End::Exited(3), b"no\x1b[2J", Duration::from_millis(7));
         assert_eq!(finding.detail, "/usr/lib/check ended with exit code 3 and printed \"no\\x1b[2J\"");

@@ -186,6 +186,14 @@ causes! {
     HttpTooLarge "http_too_large" Server "The HTTP response is larger than it may be.";
     HttpProtocol "http_protocol" Server "What the server sent is not HTTP as it should be, or it ended before the response was complete.";
     HttpTimeout "http_timeout" Server "The HTTP response was not complete before the deadline.";
+    SmtpReply "smtp_reply" Server "The mail server answered with another code than it should.";
+    SmtpProtocol "smtp_protocol" Server "What the server sent is not SMTP as it should be.";
+    SmtpTimeout "smtp_timeout" Server "The dialogue with the mail server was not complete before the deadline.";
+    PingTimeout "ping_timeout" Server "No echo reply came before the deadline.";
+    PingLoss "ping_loss" Server "Fewer echo replies came than should.";
+    PingSlow "ping_slow" Server "The echo replies took longer than they may.";
+    FileDown "file_down" Server "The file says that the server is down.";
+    FileDegraded "file_degraded" Server "The file says that the server does not do well.";
     UdpTimeout "udp_timeout" Server "No datagram came back before the deadline.";
     UdpMismatch "udp_mismatch" Server "No datagram with the expected text came back before the deadline.";
     ExecExit "exec_exit" Server "The program ended with an exit code that means failure.";
@@ -202,6 +210,11 @@ causes! {
     LateTimer "late_timer" Local "This process or machine was stalled during the probe, so that silence proves nothing.";
     ExecMissing "exec_missing" Local "The program could not be started: it is not there, not executable, or nothing is left to start it with.";
     ExecUnknown "exec_unknown" Local "The monitoring plugin says that it could not check.";
+    PingForbidden "ping_forbidden" Local "This process may not send echo requests: net.ipv4.ping_group_range does not include its group.";
+    FileUnknown "file_unknown" Local "The file says that nothing is known of the server.";
+    FileMissing "file_missing" Local "The file that tells of the server is not there.";
+    FileStale "file_stale" Local "The file that tells of the server was not written for too long.";
+    FileInvalid "file_invalid" Local "The file that tells of the server can't be read or understood.";
     ParentDown "parent_down" Local "What it depends on is down, so nothing can be said about it.";
     DirectorBlind "director_blind" Local "Most servers fail and no sentinel answers: the trouble is at this director's own end.";
     NotProbed "not_probed" Local "No probe of this server has finished yet.";

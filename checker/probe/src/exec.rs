@@ -8,10 +8,12 @@
 //! A child that leaves its group (`setsid`) can't be found again; where the service manager holds the daemon in a control
 //! group it ends with that.
 
+mod spawn;
+
 use std::collections::VecDeque;
 use std::io::{self, PipeReader, Read as _};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, Command, Stdio};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,7 +23,6 @@ use std::time::Duration;
 use checker_core::exec::{End, ExecCheck, OUTPUT_MAX, judge};
 use checker_core::{Cause, Finding, Time};
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
@@ -30,6 +31,8 @@ use nix::unistd::Pid;
 use crate::clock;
 use crate::prober::Waker;
 use crate::talk::Ended;
+
+pub use spawn::may_become;
 
 /// Programs at a time, unless told otherwise.
 pub const AT_A_TIME: usize = 64;
@@ -45,8 +48,6 @@ const LATE_MAX: Duration = Duration::from_millis(250);
 const READS_MAX: usize = 64;
 /// The stack of a thread that looks after a child.
 const STACK: usize = 192 << 10;
-/// Where programs are looked for by those that we start.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 #[derive(Debug)]
 struct Job {
@@ -170,47 +171,15 @@ fn serve(first: Job, shared: &Shared, tell: &Sender<Ended>) {
 /// Runs one program to its end and says what that means.
 fn run(check: &ExecCheck, started: Time, stop: &AtomicBool) -> Finding {
     let mut output = Vec::new();
-    let (end, late) = match spawn(check) {
+    let (end, late) = match spawn::spawn(check) {
         Ok((child, reader)) => look_after(child, reader, started + check.timeout.get(), stop, &mut output),
-        Err(error) => (End::NotStarted(remedy(&error)), Duration::ZERO),
+        Err(why) => (End::NotStarted(why), Duration::ZERO),
     };
     if end == End::TimedOut && late > LATE_MAX {
         let detail = format!("the end of the probe was noticed {} ms late", late.as_millis());
         return Finding::failed(Cause::LateTimer, detail);
     }
     judge(check, &end, &output, clock::now().since(started))
-}
-
-fn remedy(error: &io::Error) -> String {
-    match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::ENOENT) => "it, or what its first line names, is not there".to_owned(),
-        Some(Errno::EACCES) => {
-            "it is not executable for this user, or lies in a folder that is not".to_owned()
-        }
-        Some(Errno::ENOEXEC) => "it is no program; a script begins with a line such as #!/bin/sh".to_owned(),
-        Some(Errno::ETXTBSY) => "it is being written".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
-fn spawn(check: &ExecCheck) -> io::Result<(Child, PipeReader)> {
-    let mut words = check.command.iter();
-    let program = words.next().ok_or_else(|| io::Error::other("no program is named"))?;
-    let (reader, writer) = io::pipe()?;
-    let flags = OFlag::from_bits_truncate(fcntl(&reader, FcntlArg::F_GETFL)?) | OFlag::O_NONBLOCK;
-    fcntl(&reader, FcntlArg::F_SETFL(flags))?;
-    let child = Command::new(program)
-        .args(words)
-        .env_clear()
-        .env("PATH", PATH)
-        .env("LANG", "C.UTF-8")
-        .current_dir("/")
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stdout(writer.try_clone()?)
-        .stderr(writer)
-        .spawn()?;
-    Ok((child, reader))
 }
 
 /// Waits for the end of a child, by itself or by us, kills what is left of its group, and reaps it. Says how late after

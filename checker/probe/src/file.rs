@@ -13,6 +13,11 @@ use nix::fcntl::OFlag;
 /// All of a file, or an error when it is longer than `most` octets.
 pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let (file, _) = open(path)?;
+    rest(file, most)
+}
+
+/// What is left of a file, or an error when it is longer than `most` octets.
+pub(crate) fn rest(file: File, most: u64) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
     file.take(most + 1).read_to_end(&mut octets)?;
     if octets.len() as u64 > most {

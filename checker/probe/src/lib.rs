@@ -4,7 +4,7 @@
 //! probe is over is `checker-core`'s: this crate does what [`checker_core::dns::Exchange`] says and tells it what
 //! happened. One [`Prober`] on one thread runs thousands of probes at once. It needs no privilege.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod address;
 mod cause;
@@ -21,7 +21,7 @@ mod worker;
 
 pub use address::{AddressError, parse_server};
 pub use descriptors::DescriptorLimit;
-pub use exec::{AT_A_TIME, ExecRunner};
+pub use exec::{AT_A_TIME, ExecRunner, may_become};
 pub use prober::{Finished, ProbeError, Prober, Settings, Stats, Waker};
 pub use socket::{Interface, InterfaceError, Marks, Target, TargetError};
 pub use talk::{Ended, TalkProber};

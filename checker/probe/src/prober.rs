@@ -6,6 +6,7 @@
 //! stalled process does not blame a server whose answer waits in the socket. It judges nothing.
 
 mod probe;
+mod waker;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -26,6 +27,8 @@ use crate::random::Random;
 use crate::socket::{self, Target};
 use crate::talk::Ended;
 use crate::worker::{Done, Errand, Worker};
+pub use waker::Waker;
+
 use probe::{Kind, Probe, TURN_MASK, event_parts};
 
 /// Events taken from the kernel at a time.
@@ -111,18 +114,6 @@ pub struct Stats {
     pub waiting: usize,
 }
 
-/// Ends a [`Prober::poll`] from another thread or a signal handler's thread.
-#[derive(Debug, Clone)]
-pub struct Waker(Arc<EventFd>);
-
-impl Waker {
-    /// Ends the present or the next [`Prober::poll`].
-    pub fn wake(&self) {
-        // It fails only when it is already due.
-        let _ = self.0.write(1);
-    }
-}
-
 #[derive(Debug, Default)]
 struct Slot {
     /// Tells the users of this slot apart in timers and events.
@@ -174,7 +165,7 @@ impl Prober {
         epoll
             .add(&event, EpollEvent::new(EpollFlags::EPOLLIN, WAKER))
             .map_err(system("watching the event descriptor"))?;
-        let waker = Waker(Arc::new(event));
+        let waker = Waker::new(event);
         Ok(Self {
             settings,
             epoll,
@@ -441,7 +432,7 @@ impl Prober {
             return;
         }
         if data == WAKER {
-            let _ = self.waker.0.read();
+            self.waker.drain();
             return;
         }
         let (place, turn, attempt) = event_parts(data);

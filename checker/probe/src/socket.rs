@@ -13,8 +13,8 @@ use checker_core::Cause;
 use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockType, SockaddrStorage, bind, connect, getsockopt, recv, send,
-    setsockopt, socket, sockopt,
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, connect, getsockopt,
+    recv, send, setsockopt, socket, sockopt,
 };
 
 use crate::cause;
@@ -77,6 +77,15 @@ impl Interface {
     }
 }
 
+/// Why there is no socket for echo requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PingError {
+    /// `net.ipv4.ping_group_range` includes no group of this process.
+    Forbidden,
+    /// Another one.
+    Other(Cause),
+}
+
 /// A source address of another family than the server's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -124,18 +133,24 @@ impl Target {
         let family = if self.server.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let fd = socket(family, kind, flags, None).map_err(cause::opening)?;
+        self.prepare(&fd, kind)?;
+        Ok(fd)
+    }
+
+    /// Sets what its packets carry and leave by, and binds it to the source.
+    fn prepare(&self, fd: &OwnedFd, kind: SockType) -> Result<(), Cause> {
         if self.marks != Marks::default() {
-            self.set_marks(&fd).map_err(cause::setting)?;
+            self.set_marks(fd).map_err(cause::setting)?;
         }
         if let Some(source) = self.source {
             if kind == SockType::Stream {
                 // Leaves the choice of the port to `connect`, where it need not be unique on this machine. A kernel
                 // that can't do that chooses here.
-                let _ = setsockopt(&fd, sockopt::IpBindAddressNoPort, &true);
+                let _ = setsockopt(fd, sockopt::IpBindAddressNoPort, &true);
             }
             bind(fd.as_raw_fd(), &SockaddrStorage::from(source)).map_err(cause::binding)?;
         }
-        Ok(fd)
+        Ok(())
     }
 
     fn set_marks(&self, fd: &OwnedFd) -> Result<(), Errno> {
@@ -161,6 +176,30 @@ impl Target {
     pub(crate) fn open_udp(&self) -> Result<OwnedFd, Cause> {
         let fd = self.open(SockType::Datagram)?;
         connect(fd.as_raw_fd(), &SockaddrStorage::from(self.server)).map_err(cause::opening)?;
+        Ok(fd)
+    }
+
+    /// A datagram socket for echo requests (ping_socket of Linux), connected to the server. It takes no privilege where
+    /// `net.ipv4.ping_group_range` includes a group of this process.
+    pub(crate) fn open_ping(&self) -> Result<OwnedFd, PingError> {
+        let (family, protocol) = match self.server.is_ipv4() {
+            true => (AddressFamily::Inet, SockProtocol::Icmp),
+            false => (AddressFamily::Inet6, SockProtocol::IcmpV6),
+        };
+        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+        let fd = socket(family, SockType::Datagram, flags, protocol).map_err(|errno| match errno {
+            Errno::EACCES | Errno::EPERM => PingError::Forbidden,
+            other => PingError::Other(cause::opening(other)),
+        })?;
+        self.prepare(&fd, SockType::Datagram).map_err(PingError::Other)?;
+        // Else the kernel keeps to itself that a host does not answer ARP, or that a router says so.
+        let told = match self.server.is_ipv4() {
+            true => setsockopt(&fd, sockopt::Ipv4RecvErr, &true),
+            false => setsockopt(&fd, sockopt::Ipv6RecvErr, &true),
+        };
+        told.map_err(|errno| PingError::Other(cause::opening(errno)))?;
+        connect(fd.as_raw_fd(), &SockaddrStorage::from(self.server))
+            .map_err(|errno| PingError::Other(cause::opening(errno)))?;
         Ok(fd)
     }
 

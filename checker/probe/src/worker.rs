@@ -10,11 +10,14 @@ mod dial;
 mod dns;
 mod errand;
 mod http;
+mod ping;
 mod quic;
+mod smtp;
 mod talk;
 mod tls;
 mod verify;
 mod web;
+mod word;
 
 use std::collections::VecDeque;
 use std::io;
@@ -39,6 +42,9 @@ use tls::Clients;
 
 /// Probes that may wait for their turn. Beyond that they end at once, Unknown.
 const WAITING_MAX: usize = 100_000;
+
+/// Threads that read files.
+const BLOCKING: usize = 16;
 
 /// Why a probe could not go on.
 #[derive(Debug, Clone)]
@@ -83,7 +89,12 @@ pub(crate) enum Job {
         keep_reply: bool,
     },
     /// Another check.
-    Errand { errand: Errand, target: Target },
+    Errand {
+        errand: Errand,
+        target: Target,
+        /// What is random about the probe.
+        key: u64,
+    },
 }
 
 /// What came of it.
@@ -150,7 +161,10 @@ impl Worker {
 
     /// Begins another probe now, or as soon as there is room for it.
     pub(crate) fn start_errand(&mut self, token: u64, errand: Errand, target: Target) {
-        self.start(token, Job::Errand { errand, target });
+        match self.random.next() {
+            Ok(key) => self.start(token, Job::Errand { errand, target, key }),
+            Err(_) => self.refused.push_back(Done::Errand(errand::refused(token, Cause::NoSocket))),
+        }
     }
 
     fn start(&mut self, token: u64, job: Job) {
@@ -244,12 +258,15 @@ impl Drop for Teller {
 
 /// Starts the thread.
 fn launch(waker: Waker) -> io::Result<Running> {
-    let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+    let runtime =
+        Builder::new_current_thread().enable_io().enable_time().max_blocking_threads(BLOCKING).build()?;
     let (begin, jobs) = unbounded_channel();
     let (tell, done) = channel();
-    let thread = std::thread::Builder::new()
-        .name("worker".to_owned())
-        .spawn(move || runtime.block_on(serve(jobs, tell, waker)))?;
+    let thread = std::thread::Builder::new().name("worker".to_owned()).spawn(move || {
+        runtime.block_on(serve(jobs, tell, waker));
+        // A file that hangs does not hold up the end.
+        runtime.shutdown_background();
+    })?;
     Ok(Running { begin: Some(begin), done, thread: Some(thread) })
 }
 
@@ -276,6 +293,8 @@ async fn run(token: u64, job: Job, clients: &Clients) -> Done {
         Job::Dns { check, target, key, keep_reply } => {
             Done::Dns(dns::run(token, &check, target, key, keep_reply, clients).await)
         }
-        Job::Errand { errand, target } => Done::Errand(errand::run(token, errand, target, clients).await),
+        Job::Errand { errand, target, key } => {
+            Done::Errand(errand::run(token, errand, target, key, clients).await)
+        }
     }
 }

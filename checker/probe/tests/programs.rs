@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use checker_core::exec::ExitCodes;
-use checker_core::{Cause, ExecCheck, Finding, Verdict};
-use checker_probe::{ExecRunner, Prober, Settings, clock};
+use checker_core::dns::{Timeout, Transport};
+use checker_core::exec::{ExitCodes, Limits};
+use checker_core::{Cause, ExecCheck, Finding, TalkCheck, Verdict};
+use checker_probe::{ExecRunner, Prober, Settings, TalkProber, Target, clock};
 use tempfile::TempDir;
 
 /// Longer than anything here may take on a busy machine.
@@ -55,7 +56,17 @@ impl Bench {
     fn start(&mut self, token: u64, command: &[&str], timeout: u64, codes: ExitCodes) {
         let command = command.iter().map(|&word| word.to_owned()).collect();
         let timeout = checker_core::dns::Timeout::new(Duration::from_millis(timeout)).unwrap();
-        self.runner.start(token, &Arc::new(ExecCheck { command, codes, timeout }));
+        self.runner.start(
+            token,
+            &Arc::new(ExecCheck {
+                command,
+                codes,
+                timeout,
+                user: None,
+                group: None,
+                limits: Limits::default(),
+            }),
+        );
     }
 
     /// Waits for the end of so many programs.
@@ -227,13 +238,24 @@ fn a_good_end_after_the_limit_is_none() {
 #[test]
 fn a_program_that_is_replaced_runs_on_and_the_next_is_the_new_one() {
     let mut bench = Bench::new(4);
-    let script = bench.script("replaced", "sleep 0.4; echo old; exit 0");
+    let (begun, replaced) = (bench.path("begun"), bench.path("is-replaced"));
+    let lines = "touch $1; while ! test -e $2; do sleep 0.02; done; echo old; exit 0";
+    let script = bench.script("replaced", lines);
     let path = script.to_str().unwrap().to_owned();
-    bench.start(1, &[&path], 30_000, ExitCodes::Script);
+    let words = [path.as_str(), begun.to_str().unwrap(), replaced.to_str().unwrap()];
+    bench.start(1, &words, 30_000, ExitCodes::Script);
+    let patience = Instant::now() + PATIENCE;
+    while !begun.exists() {
+        assert!(Instant::now() < patience);
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let new = bench.script("new", "echo new; exit 9");
     std::fs::rename(new, &script).unwrap();
+    std::fs::write(replaced, "").unwrap();
     bench.start(2, &[&path], 30_000, ExitCodes::Script);
     let ends = bench.ends(2);
+    assert_eq!(told(&ends[&1]), (Verdict::Up, ""));
+    assert!(ends[&1].reply.contains("old"), "{ends:?}");
     assert_eq!(told(&ends[&2]), (Verdict::Down, "exec_exit"));
     assert!(ends[&2].reply.contains("new"), "{ends:?}");
 }
@@ -250,9 +272,34 @@ fn five_hundred_that_hang_are_bounded_and_killed() {
     let mut most = 0;
     let deadline = Instant::now() + PATIENCE;
     let mut ended = 0;
+    // Other checks in the same loop go on meanwhile.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = Target::new(listener.local_addr().unwrap(), None).unwrap();
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let mut talks = TalkProber::new(100).unwrap();
+    bench.prober.watch(&talks).unwrap();
+    let connect = Arc::new(TalkCheck {
+        transport: Transport::Tcp,
+        tls: None,
+        send: Vec::new(),
+        expect: None,
+        silence_passes: false,
+        timeout: Timeout::new(Duration::from_secs(20)).unwrap(),
+    });
+    let (mut begun, mut passed, mut before_the_first_end) = (0, 0, 0);
     while ended < 500 {
         assert!(Instant::now() < deadline, "{ended} have ended");
+        if begun == passed {
+            talks.start(begun, &connect, target);
+            begun += 1;
+        }
         bench.prober.poll(clock::now() + Duration::from_millis(50)).unwrap();
+        talks.run().unwrap();
+        while let Some(over) = talks.next_ended() {
+            assert_eq!(told(&over.finding), (Verdict::Up, ""), "{:?}", over.finding);
+            passed += 1;
+            before_the_first_end += u32::from(ended == 0);
+        }
         most = most.max(processes(&mark).len());
         while let Some(over) = bench.runner.next_ended() {
             ended += 1;
@@ -267,6 +314,7 @@ fn five_hundred_that_hang_are_bounded_and_killed() {
         }
     }
     assert!(most <= 100, "{most} at a time");
+    assert!(before_the_first_end > 0 && passed > 10, "{before_the_first_end}, {passed} other checks passed");
     gone(&mark);
     reaped();
 }

@@ -52,7 +52,8 @@ fn dependency<'t>(book: &mut Book<'_>, table: &Table<'t>, known: &mut Known<'t>)
     };
     let (name, ip, source, judged) = (name?, ip.good()?, source.optional()?, judged?);
     let require = judged.require;
-    let checks = completed(book, table, judged, (ip, source, ProbeMarks::default()), None, Some(&[]), &name)?;
+    let checks =
+        completed(book, table, judged, (ip, source, ProbeMarks::default()), None, Some(&[]), (&name, 0))?;
     Some(Dependency { name, address: ip, checks, require })
 }
 

@@ -4,7 +4,7 @@
 
 mod checks;
 
-pub(super) use checks::{CHECK, EXEC, HTTP, HTTPS, TCP, UDP, URL};
+pub(super) use checks::{CHECK, EXEC, FILE as FILE_CHECK, HTTP, HTTPS, PING, SMTP, TCP, UDP, URL};
 
 /// One kind of table.
 #[derive(Debug)]
@@ -313,7 +313,7 @@ pub(super) const DNS: Kind = Kind {
 
 /// The kinds whose keys tell where a misplaced one belongs; those of `[lvs.timeouts]`, `[lvs.sync]`,
 /// `tunnel` and the tables below `[alert]` are too common words.
-pub(super) const ALL: [&Kind; 19] = [
+pub(super) const ALL: [&Kind; 22] = [
     &DEPENDENCY,
     &FILE,
     &LVS,
@@ -332,6 +332,9 @@ pub(super) const ALL: [&Kind; 19] = [
     &HTTP,
     &HTTPS,
     &URL,
+    &PING,
+    &SMTP,
+    &FILE_CHECK,
     &EXEC,
 ];
 

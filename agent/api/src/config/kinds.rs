@@ -8,8 +8,11 @@ use checker_core::dns::Transport;
 use super::book::{Book, Place, quoted};
 use super::check::{self as dns};
 use super::exec::{self, RawExec};
+use super::file::{self, RawFile};
 use super::http::{self, RawHttp};
 use super::keys;
+use super::ping::{self, RawPing};
+use super::smtp::{self, RawSmtp};
 use super::table::{Given, Number, Table};
 use super::talk::{self, RawTalk};
 use super::{CHECKS_MAX, CheckKind, Rhythm, Service};
@@ -22,6 +25,9 @@ pub(super) enum RawCheck<'t> {
     Talk(Transport, Box<RawTalk<'t>>),
     /// And whether over TLS.
     Http(bool, Box<RawHttp>),
+    Ping(Box<RawPing>),
+    Smtp(Box<RawSmtp>),
+    File(Box<RawFile>),
     Exec(Box<RawExec<'t>>),
 }
 
@@ -73,12 +79,15 @@ pub(super) struct JudgedChecks {
 }
 
 /// The kinds, in the order in which their checks are told.
-const KINDS: [(&str, &keys::Kind); 6] = [
+const KINDS: [(&str, &keys::Kind); 9] = [
     ("dns", &keys::DNS),
     ("tcp", &keys::TCP),
     ("udp", &keys::UDP),
     ("http", &keys::HTTP),
     ("https", &keys::HTTPS),
+    ("ping", &keys::PING),
+    ("smtp", &keys::SMTP),
+    ("file", &keys::FILE_CHECK),
     ("exec", &keys::EXEC),
 ];
 
@@ -89,6 +98,9 @@ fn raw_one<'t>(book: &mut Book<'_>, word: &str, table: &Table<'t>) -> RawCheck<'
         "udp" => RawCheck::Talk(Transport::Udp, Box::new(talk::raw(book, table))),
         "http" => RawCheck::Http(false, Box::new(http::raw(book, table))),
         "https" => RawCheck::Http(true, Box::new(http::raw(book, table))),
+        "ping" => RawCheck::Ping(Box::new(ping::raw(book, table))),
+        "smtp" => RawCheck::Smtp(Box::new(smtp::raw(book, table))),
+        "file" => RawCheck::File(Box::new(file::raw(book, table))),
         "exec" => RawCheck::Exec(Box::new(exec::raw(book, table))),
         _ => RawCheck::Dns(Box::new(dns::raw_dns(book, table))),
     }
@@ -207,6 +219,9 @@ fn overlaid<'t>(own: RawOne<'t>, base: RawOne<'t>) -> RawOne<'t> {
         (RawCheck::Http(over, own), RawCheck::Http(same, base)) if over == same => {
             RawCheck::Http(over, Box::new(own.or_else(*base)))
         }
+        (RawCheck::Ping(own), RawCheck::Ping(base)) => RawCheck::Ping(Box::new(own.or_else(*base))),
+        (RawCheck::Smtp(own), RawCheck::Smtp(base)) => RawCheck::Smtp(Box::new(own.or_else(*base))),
+        (RawCheck::File(own), RawCheck::File(base)) => RawCheck::File(Box::new(own.or_else(*base))),
         (RawCheck::Exec(own), RawCheck::Exec(base)) => RawCheck::Exec(Box::new(own.or_else(*base))),
         (own, _) => own,
     };
@@ -260,6 +275,9 @@ pub(super) fn judged(
                 RawCheck::Dns(raw) => dns::judged(book, *raw, services),
                 RawCheck::Talk(transport, raw) => talk::judged(book, *raw, transport),
                 RawCheck::Http(secured, raw) => http::judged(book, *raw, secured),
+                RawCheck::Ping(raw) => ping::judged(book, *raw),
+                RawCheck::Smtp(raw) => smtp::judged(book, *raw),
+                RawCheck::File(raw) => file::judged(book, *raw),
                 RawCheck::Exec(raw) => exec::judged(book, *raw, services),
             };
             Some((one.name.to_owned(), advisory?, judged?))

@@ -14,6 +14,7 @@ mod dependency;
 mod duration;
 mod exec;
 mod fields;
+mod file;
 mod http;
 mod keys;
 mod kinds;
@@ -21,12 +22,15 @@ mod lvs;
 mod marks;
 mod objects;
 mod peer_url;
+mod ping;
+mod probed;
 mod raw;
 mod real_server;
 mod rhythm;
 mod router;
 mod scheduling;
 mod server;
+mod smtp;
 mod status;
 mod suggest;
 mod syntax;
@@ -42,9 +46,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
-use checker_core::dns::{DnsCheck, Timeout};
-use checker_core::{ExecCheck, HttpCheck, TalkCheck, Verdict};
-
 use crate::id::{AddressFamily, Name, Protocol, RealServerId, ServiceAddress};
 
 pub use alert::{
@@ -53,6 +54,7 @@ pub use alert::{
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use lvs::{Adopt, Lvs, SyncDaemon, SyncRoles, Sysctls, Timeouts};
 pub use marks::ProbeMarks;
+pub use probed::{Check, CheckKind, Rhythm};
 pub use raw::{includes, parse};
 pub use router::{
     Announce, Arp, AuthenticationFile, AuthenticationKind, Failover, Network, Notify, NotifyTimeout, OnExit,
@@ -415,97 +417,5 @@ impl RealServer {
             ServiceAddress::FirewallMark { .. } => 0,
         };
         SocketAddr::new(self.address, self.port.unwrap_or(port))
-    }
-}
-
-/// How one real server is checked: what is asked, where, and when.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Check {
-    /// `name`. Default the word of its kind, `dns`.
-    pub name: String,
-    /// `advisory`: it only warns. Default false.
-    pub advisory: bool,
-    /// Where the probe goes: the real server's address and the check's `port`, else its `port`, else the port of the first
-    /// service of the check's protocol. The port in a DNS check is the same.
-    pub target: SocketAddr,
-    /// `probe_source`: the address the probe comes from.
-    pub source: Option<IpAddr>,
-    /// What its packets carry and leave by.
-    pub marks: ProbeMarks,
-    /// What is asked and expected.
-    pub kind: CheckKind,
-    /// When, and how many results make a verdict.
-    pub rhythm: Rhythm,
-}
-
-impl Check {
-    /// What is asked by DNS; `None` when it is another kind of check.
-    #[must_use]
-    pub fn dns(&self) -> Option<&DnsCheck> {
-        match &self.kind {
-            CheckKind::Dns(dns) => Some(dns),
-            _ => None,
-        }
-    }
-}
-
-/// What is asked and expected.
-#[derive(Debug, Clone, PartialEq)]
-pub enum CheckKind {
-    /// `check.dns`.
-    Dns(Box<DnsCheck>),
-    /// `check.tcp` and `check.udp`.
-    Talk(TalkCheck),
-    /// `check.http` and `check.https`.
-    Http(Box<HttpCheck>),
-    /// `check.exec`, with its placeholders filled in.
-    Exec(ExecCheck),
-}
-
-impl CheckKind {
-    /// The limit of one probe.
-    #[must_use]
-    pub fn timeout(&self) -> Timeout {
-        match self {
-            Self::Dns(check) => check.timeout,
-            Self::Talk(check) => check.timeout,
-            Self::Http(check) => check.timeout,
-            Self::Exec(check) => check.timeout,
-        }
-    }
-}
-
-/// When a check runs and how many results in a row change the verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rhythm {
-    /// `interval`: from the start of one probe to the start of the next. Default 2 s, 50 ms to 1 h, not below `timeout`.
-    pub interval: Duration,
-    /// `fast_interval`: the same while results speak against the verdict. Default `interval`; not above it, not below
-    /// `timeout`.
-    pub fast_interval: Option<Duration>,
-    /// `down_interval`: the longest while a server stays down; it is reached by doubling. Default `interval`; not below it.
-    pub down_interval: Option<Duration>,
-    /// `rise`: passes in a row that bring a down server up. Default 2, 1 to 100.
-    pub rise: u32,
-    /// `fall`: failures in a row that bring it down. Default 3, 1 to 100.
-    pub fall: u32,
-    /// `initial`: what a server counts as that was never seen before. Default unknown.
-    pub initial: Verdict,
-    /// `damping`: a server that falls again within this time after its return needs twice as many passes the next time.
-    /// Default 0: not at all. At most one day.
-    pub damping: Duration,
-}
-
-impl Default for Rhythm {
-    fn default() -> Self {
-        Self {
-            interval: Duration::from_secs(2),
-            fast_interval: None,
-            down_interval: None,
-            rise: 2,
-            fall: 3,
-            initial: Verdict::Unknown,
-            damping: Duration::ZERO,
-        }
     }
 }

@@ -11,6 +11,7 @@ use super::address::{Purpose, address, family};
 use super::book::{Book, Place};
 use super::dependency::{self, Known};
 use super::exec;
+use super::file;
 use super::keys;
 use super::kinds::{self, Judged, JudgedChecks, RawChecks};
 use super::marks::{ProbeMarks, RawMarks};
@@ -230,7 +231,7 @@ fn real_server<'t>(
     let own_parent = dependency::parent(book, table, pool.dependencies);
     let parent = own_parent.or_else(pool.parent).optional()?;
     let parent = parent.and_then(|index| dependency::name_of(pool.dependencies, index));
-    let checks = completed(book, owner, judged, (ip, source, marks?), port, pool.services, &name)?;
+    let checks = completed(book, owner, judged, (ip, source, marks?), port, pool.services, (&name, weight?))?;
     Some(RealServer {
         name,
         address: ip,
@@ -246,7 +247,8 @@ fn real_server<'t>(
     })
 }
 
-/// The checks as they are run against the machine at `at`, with the source of their probes, which is called `name`. `port` is its own
+/// The checks as they are run against the machine at `at`, with the source of their probes, which is called `name` and has this
+/// weight. `port` is its own
 /// one. Where no port is known it must be in the check, and a mistake is noted for `owner`.
 pub(super) fn completed(
     book: &mut Book<'_>,
@@ -255,12 +257,12 @@ pub(super) fn completed(
     (ip, source, marks): (IpAddr, Option<IpAddr>, ProbeMarks),
     port: Option<u16>,
     services: Option<&[Service]>,
-    name: &Name,
+    (name, weight): (&Name, u32),
 ) -> Option<Vec<Check>> {
     let mut checks = Vec::with_capacity(judged.list.len());
     for (check_name, advisory, judged) in judged.list {
         let Judged { kind, rhythm, port: check_port, protocol } = judged;
-        let needs_port = !matches!(kind, CheckKind::Exec(_));
+        let needs_port = !matches!(kind, CheckKind::Exec(_) | CheckKind::File(_));
         let inherited = || {
             let services = services?;
             let probed = services.iter().find(|service| service.protocol == protocol).or(services.first());
@@ -282,7 +284,8 @@ pub(super) fn completed(
                 CheckKind::Dns(dns)
             }
             CheckKind::Exec(exec) => CheckKind::Exec(exec::filled(exec, target, name)),
-            other @ (CheckKind::Talk(_) | CheckKind::Http(_)) => other,
+            CheckKind::File(check) => CheckKind::File(file::filled(check, target, name, weight)),
+            other => other,
         };
         let marks = marks.clone();
         checks.push(Check { name: check_name, advisory, target, source, marks, kind, rhythm });

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use checker_core::dns::Timeout;
-use checker_core::{Cause, Finding, HttpCheck, TalkCheck, Time, Verdict};
+use checker_core::{Cause, FileCheck, Finding, HttpCheck, PingCheck, SmtpCheck, TalkCheck, Time, Verdict};
 use tokio::time::error::Elapsed;
 
 use super::tls::Clients;
-use super::{Broken, talk, web};
+use super::{Broken, ping, smtp, talk, web, word};
 use crate::clock;
 use crate::socket::Target;
 use crate::talk::Ended;
@@ -27,6 +27,12 @@ pub enum Errand {
     Talk(Arc<TalkCheck>),
     /// HTTP, secured or not.
     Http(Arc<HttpCheck>),
+    /// SMTP, secured or not.
+    Smtp(Arc<SmtpCheck>),
+    /// Echo requests.
+    Ping(Arc<PingCheck>),
+    /// A word on disk.
+    File(Arc<FileCheck>),
 }
 
 impl Errand {
@@ -36,6 +42,9 @@ impl Errand {
         match self {
             Self::Talk(check) => check.timeout,
             Self::Http(check) => check.timeout,
+            Self::Smtp(check) => check.timeout,
+            Self::Ping(check) => check.timeout,
+            Self::File(check) => check.timeout,
         }
     }
 }
@@ -45,16 +54,24 @@ impl fmt::Display for Errand {
         match self {
             Self::Talk(check) => check.fmt(f),
             Self::Http(check) => check.fmt(f),
+            Self::Smtp(check) => check.fmt(f),
+            Self::Ping(check) => check.fmt(f),
+            Self::File(check) => check.fmt(f),
         }
     }
 }
 
 /// Runs one to its end.
-pub(super) async fn run(token: u64, errand: Errand, target: Target, clients: &Clients) -> Ended {
+///
+/// `key` is what is random about it.
+pub(super) async fn run(token: u64, errand: Errand, target: Target, key: u64, clients: &Clients) -> Ended {
     let started = clock::now();
     let finding = match &errand {
         Errand::Talk(check) => talk::run(check, &target, clients).await,
         Errand::Http(check) => web::run(check, &target, clients).await,
+        Errand::Smtp(check) => smtp::run(check, &target, clients).await,
+        Errand::Ping(check) => ping::run(check, &target, key).await,
+        Errand::File(check) => word::run(check).await,
     };
     Ended { token, started, finding }
 }

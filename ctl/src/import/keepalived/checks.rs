@@ -1,11 +1,13 @@
 //! The checks of keepalived as those of Holdfast.
 //!
-//! Owns the translation of one check with its schedule. The differences are told: here silence fails a UDP check where a reply is
-//! asked for, and a check that could not be run ejects nobody.
+//! Owns which blocks are checks, the schedule that they share, and how several checks of one real server are written. The keys of each
+//! kind are in `kinds`. The differences are told: here silence fails a UDP check where a reply is asked for, and a check that could
+//! not be run ejects nobody.
 
 use std::fmt::Write as _;
 
-use super::super::draft::{Imported, list, quoted};
+use super::super::draft::{Imported, quoted};
+use super::kinds;
 use super::words::Statement;
 use super::{duration, note};
 
@@ -23,14 +25,18 @@ pub(super) const KINDS: &[&str] = &[
     "BFD_CHECK",
 ];
 
-/// When a check runs, as far as it was said: on the virtual server, the real server or the check.
+/// The most checks of one real server.
+const MOST: usize = agent_api::config::CHECKS_MAX;
+
+/// What checks take over, as far as it was said: on the virtual server, the real server or the check.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rhythm {
-    delay_loop: Option<String>,
+    pub(super) delay_loop: Option<String>,
     connect_timeout: Option<String>,
     retry: Option<u32>,
     delay_before_retry: Option<String>,
     alpha: bool,
+    pub(super) virtualhost: Option<String>,
 }
 
 impl Rhythm {
@@ -43,7 +49,8 @@ impl Rhythm {
             "retry" | "nb_get_retry" => self.retry = value.parse().ok(),
             "delay_before_retry" => self.delay_before_retry = duration(value),
             "alpha" => self.alpha = super::is_on(statement),
-            "warmup" => {}
+            "virtualhost" => self.virtualhost = Some(value.to_owned()),
+            "warmup" | "log_all_failures" => {}
             _ => return false,
         }
         let number = matches!(
@@ -57,13 +64,15 @@ impl Rhythm {
     }
 
     /// The keys, with what keepalived would take where nothing is said.
-    fn keys(&self, kind: &str, timeout: Option<&str>) -> String {
+    pub(super) fn keys(&self, kind: &str, timeout: Option<&str>) -> String {
         let retry = self.retry.unwrap_or(match kind {
             "DNS_CHECK" => 3,
-            "MISC_CHECK" => 0,
+            "MISC_CHECK" | "FILE_CHECK" => 0,
             _ => 1,
         });
-        let interval = self.delay_loop.as_deref().unwrap_or("60s");
+        // A file is watched there and read at every probe here.
+        let usual = if kind == "FILE_CHECK" { "2s" } else { "60s" };
+        let interval = self.delay_loop.as_deref().unwrap_or(usual);
         let timeout = timeout.or(self.connect_timeout.as_deref()).unwrap_or("5s");
         let mut keys = String::new();
         // An interval is never shorter than the timeout here.
@@ -92,22 +101,32 @@ fn milliseconds(duration: &str) -> u64 {
     number.parse::<u64>().unwrap_or(0).saturating_mul(scale)
 }
 
-/// The check of a real server, as its own table. One that has none here gets one that always passes, which is told.
+/// A check as it is written here.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// Its kind, as in `check.dns`.
+    pub(super) word: &'static str,
+    pub(super) keys: String,
+    /// The keys of each of its addresses.
+    pub(super) urls: Vec<String>,
+}
+
+/// The checks of a real server, as its own tables. One that has none here gets one that always passes, which is told.
 pub(super) fn checks(
     out: &mut Imported,
     server: &Statement,
     checks: &[&Statement],
     rhythm: &Rhythm,
     port: &str,
+    all: &[Statement],
 ) -> String {
-    let mut written = String::new();
+    let mut written: Vec<Written> = Vec::new();
     for check in checks {
-        let Some(text) = one(out, check, rhythm, port) else { continue };
-        if written.is_empty() {
-            written = text;
-        } else {
-            note(out, check, "a second check of one real server; only the first is carried over");
+        if written.len() >= MOST {
+            note(out, check, &format!("more than {MOST} checks of one real server; left out"));
+            continue;
         }
+        written.extend(kinds::one(out, check, rhythm, port, all));
     }
     if written.is_empty() {
         note(
@@ -115,116 +134,25 @@ pub(super) fn checks(
             server,
             "no check is carried over: the real server always counts as up, as without a check; write one that asks a question",
         );
-        written = "[virtual_server.real_server.check.exec]\ncommand = [\"/bin/true\"]\ninitial = \"up\"\n"
-            .to_owned();
+        let keys = "command = [\"/bin/true\"]\ninitial = \"up\"\n".to_owned();
+        written.push(Written { word: "exec", keys, urls: Vec::new() });
     }
-    written
-}
-
-fn one(out: &mut Imported, check: &Statement, rhythm: &Rhythm, default_port: &str) -> Option<String> {
-    let kind = check.keyword();
-    if !matches!(kind, "TCP_CHECK" | "UDP_CHECK" | "DNS_CHECK" | "MISC_CHECK") {
-        note(out, check, &format!("{kind} is not carried over; see docs/checks.md for what there is"));
-        return None;
-    }
-    let mut rhythm = rhythm.clone();
-    let mut keys = String::new();
-    let mut port = default_port.to_owned();
-    let (mut name, mut qtype) = (".", "SOA");
-    let (mut payload, mut reply) = (None, false);
-    let (mut command, mut timeout, mut weights) = (None, None, false);
-    for statement in &check.body {
-        let value = statement.word(1);
-        match (kind, statement.keyword()) {
-            (_, "connect_port") => port = value.to_owned(),
-            (_, "bindto") => {
-                note(out, statement, &format!("bindto: write probe_source = \"{value}\" in the real server"))
-            }
-            ("DNS_CHECK", "type") => qtype = value,
-            ("DNS_CHECK", "name") => name = value,
-            ("UDP_CHECK", "payload") => {
-                payload = text_of_hex(value);
-                if payload.is_none() {
-                    note(out, statement, "payload is no text, and only a text can be sent; write `send`");
-                }
-            }
-            ("UDP_CHECK", "require_reply") => {
-                reply = true;
-                if !value.is_empty() {
-                    note(
-                        out,
-                        statement,
-                        "require_reply with a pattern: any reply passes here; write `expect` for a text that must be in it",
-                    );
-                }
-            }
-            ("MISC_CHECK", "misc_path") => command = Some(words_of(statement)),
-            ("MISC_CHECK", "misc_timeout") => timeout = duration(value),
-            ("MISC_CHECK", "misc_dynamic") => weights = super::is_on(statement),
-            (_, keyword) if rhythm.take(out, statement, keyword) => {}
-            (_, keyword) => {
-                note(out, statement, &format!("{keyword} in {kind} has no counterpart; left out"))
+    let mut text = String::new();
+    for (index, Written { word, keys, urls }) in written.iter().enumerate() {
+        let before = written.iter().take(index).filter(|one| one.word == *word).count();
+        let table = format!("virtual_server.real_server.check.{word}");
+        if written.iter().filter(|one| one.word == *word).count() == 1 {
+            let _ = writeln!(text, "[{table}]");
+        } else {
+            let _ = writeln!(text, "[[{table}]]");
+            if before > 0 {
+                let _ = writeln!(text, "name = {}", quoted(&format!("{word}-{}", before + 1)));
             }
         }
+        text.push_str(keys);
+        for url in urls {
+            let _ = write!(text, "[[{table}.url]]\n{url}");
+        }
     }
-    let header = |word: &str| format!("[virtual_server.real_server.check.{word}]\n");
-    let port_key = if port.is_empty() || port == "0" { String::new() } else { format!("port = {port}\n") };
-    match kind {
-        "TCP_CHECK" => Some(format!("{}{port_key}{}", header("tcp"), rhythm.keys(kind, None))),
-        "DNS_CHECK" => {
-            let _ = write!(
-                keys,
-                "qname = {}\nqtype = {}\ntransport = \"udp\"\ntries = 1\n",
-                quoted(name),
-                quoted(qtype)
-            );
-            Some(format!("{}{keys}{port_key}{}", header("dns"), rhythm.keys(kind, None)))
-        }
-        "UDP_CHECK" => {
-            // The text that keepalived sends by itself says nothing either.
-            let payload = payload.unwrap_or_else(|| "holdfast".to_owned());
-            let _ = writeln!(keys, "send = {}", quoted(&payload));
-            if !reply {
-                keys.push_str("silence_passes = true\n");
-                note(
-                    out,
-                    check,
-                    "UDP_CHECK without require_reply: silence passes, so a host that is off counts as up; write `expect`",
-                );
-            }
-            Some(format!("{}{keys}{port_key}{}", header("udp"), rhythm.keys(kind, None)))
-        }
-        "MISC_CHECK" => {
-            let Some(command) =
-                command.filter(|words| words.first().is_some_and(|word| word.starts_with('/')))
-            else {
-                note(out, check, "MISC_CHECK without an absolute misc_path; left out");
-                return None;
-            };
-            if command.iter().any(|word| word.contains(['>', '|', '$', ';'])) {
-                note(out, check, "misc_path has signs of a shell, and no shell runs it; write a script");
-            }
-            let _ = writeln!(keys, "command = {}", list(&command));
-            if weights {
-                keys.push_str("exit_codes = \"weight\"\n");
-            }
-            let timeout = timeout.or_else(|| rhythm.delay_loop.clone()).unwrap_or_else(|| "60s".to_owned());
-            Some(format!("{}{keys}{}", header("exec"), rhythm.keys(kind, Some(&timeout))))
-        }
-        _ => None,
-    }
-}
-
-/// The words of a command: a quoted string is split on blanks, as keepalived does.
-fn words_of(statement: &Statement) -> Vec<String> {
-    statement.words.iter().skip(1).flat_map(|word| word.split_whitespace()).map(str::to_owned).collect()
-}
-
-/// Bytes in hex as a text, where they are one.
-fn text_of_hex(hex: &str) -> Option<String> {
-    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let bytes = digits
-        .chunks_exact(2)
-        .map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()));
-    String::from_utf8(bytes.collect::<Option<Vec<u8>>>()?).ok()
+    text
 }

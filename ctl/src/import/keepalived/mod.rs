@@ -4,6 +4,8 @@
 //! instead; none is dropped without a word.
 
 mod checks;
+mod get;
+mod kinds;
 mod routers;
 mod servers;
 #[cfg(test)]
@@ -33,7 +35,9 @@ pub fn import(file: &str, text: &str, open: &mut dyn FnMut(&str) -> anyhow::Resu
             | "vrrp_instance"
             | "vrrp_script"
             | "vrrp_sync_group"
-            | "vrrp_track_process" => {}
+            | "vrrp_track_process"
+            | "vrrp_track_file"
+            | "track_file" => {}
             keyword => note(&mut out, statement, &format!("{keyword} has no counterpart; left out")),
         }
     }

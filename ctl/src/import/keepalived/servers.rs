@@ -128,7 +128,7 @@ pub(super) fn virtual_server(out: &mut Imported, block: &Statement, all: &[State
     let servers = block.body.iter().filter(|statement| statement.keyword() == "real_server");
     for server in servers {
         let nat = forwarding.contains("\"nat\"");
-        text.push_str(&real_server(out, server, &mut names, (weight, nat), &rhythm, &served));
+        text.push_str(&real_server(out, server, &mut names, (weight, nat), &rhythm, &served, all));
     }
     out.table(&block.file, block.line, text);
 }
@@ -198,6 +198,7 @@ fn real_server(
     (mut weight, pool_nat): (&str, bool),
     rhythm: &Rhythm,
     served: &Served,
+    all: &[Statement],
 ) -> String {
     let (address, port) = (block.word(1), block.word(2));
     let mut keys = String::new();
@@ -230,7 +231,7 @@ fn real_server(
         "\n[[virtual_server.real_server]]\nname = \"{name}\"\naddress = \"{address}\"\nweight = {weight}\n{keys}"
     );
     let target = if port.is_empty() { served.ports.first().map_or("", String::as_str) } else { port };
-    text.push_str(&checks::checks(out, block, &checks, &own, target));
+    text.push_str(&checks::checks(out, block, &checks, &own, target, all));
     text
 }
 
@@ -280,7 +281,6 @@ fn remark(out: &mut Imported, statement: &Statement) {
         "ha_suspend" => "ha_suspend: checks always run here",
         "smtp_alert" => "smtp_alert: mail is [alert]'s; write it there",
         "hashed" => "hashed: write scheduler_flags for the scheduler that is meant",
-        "virtualhost" => "virtualhost: write it in the check",
         _ => "",
     };
     if text.is_empty() {

@@ -1,4 +1,4 @@
-use agent_api::config::{Source, parse};
+use agent_api::config::{CheckKind, Source, parse};
 
 use super::*;
 
@@ -143,10 +143,123 @@ fn everything_is_carried_over_or_told() {
         ("k.conf:5:", "mail is [alert]'s"),
         ("k.conf:17:", "auth_pass is not copied"),
         ("k.conf:28:", "announce"),
-        ("k.conf:47:", "HTTP_GET is not carried over"),
         ("k.conf:69:", "programs are not run here"),
         ("k.conf:77:", "no such file"),
         ("k.conf:78:", "bfd_instance has no counterpart"),
+    ];
+    for (line, words) in told {
+        let found = imported.remarks.iter().any(|remark| remark.starts_with(line) && remark.contains(words));
+        assert!(found, "{line} {words} is not in {:#?}", imported.remarks);
+    }
+    assert_eq!(imported.remarks.len(), told.len(), "{:#?}", imported.remarks);
+}
+
+const CHECKS: &str = r#"track_file load { file /run/load
+  weight -2 }
+vrrp_track_file gate { file /run/gate }
+virtual_server 192.0.2.80 80 { protocol TCP
+  virtualhost www.test
+  real_server 10.0.0.1 80 {
+    HTTP_GET { http_protocol 1.1
+      connect_timeout 3
+      url { path /a
+        status_code 200 301-302
+        digest D41D8CD98F00B204E9800998ECF8427E }
+      url { path /b
+        virtualhost other.test
+        regex "all .* well"
+        regex_options caseless dotall utf
+        regex_min_offset 5
+        regex_max_offset 500 }
+      url { path /c
+        regex error
+        regex_no_match }
+      url { path /d
+        regex "(?=x)" } }
+    SSL_GET { connect_port 443
+      enable_sni
+      sni_name sni.test
+      url { path / } }
+    TCP_CHECK { connect_port 22 }
+    TCP_CHECK { connect_port 23
+      connect_ip 10.9.9.9 }
+    PING_CHECK { retry 2 }
+    SMTP_CHECK { helo_name me.test
+      connect_port 25 }
+    FILE_CHECK { track_file load }
+    FILE_CHECK { track_file gate
+      weight 0 }
+    PING_CHECK { }
+  }
+  real_server 10.0.0.2 80 {
+    MISC_CHECK { misc_path "/c"
+      misc_dynamic
+      user nobody }
+    FILE_CHECK { track_file none }
+    BFD_CHECK { name b }
+  }
+}
+"#;
+
+#[test]
+fn all_checks_of_a_real_server_are_carried_over() {
+    let imported = imported(CHECKS);
+    let text = imported.text().expect("a configuration");
+    let config = parse(&[Source { path: "out".into(), text: text.clone() }]).unwrap();
+    let checks = |name: &str| -> Vec<String> {
+        let (_, server) = config.real_servers().find(|(_, server)| server.name.as_str() == name).unwrap();
+        server
+            .checks
+            .iter()
+            .map(|check| {
+                let kind = match &check.kind {
+                    CheckKind::Talk(check) => check.to_string(),
+                    CheckKind::Http(check) => check.to_string(),
+                    CheckKind::Ping(check) => check.to_string(),
+                    CheckKind::Smtp(check) => check.to_string(),
+                    CheckKind::File(check) => check.to_string(),
+                    CheckKind::Exec(check) => check.to_string(),
+                    CheckKind::Dns(_) => "dns".to_owned(),
+                };
+                format!("{} at {}: {kind}", check.name, check.target.port())
+            })
+            .collect()
+    };
+    assert_eq!(
+        checks("10.0.0.1"),
+        [
+            "tcp at 22: connects over tcp",
+            "tcp-2 at 23: connects over tcp",
+            "http at 80: requests GET /a of www.test over http, expects status 200, 301-302, body of digest \
+             md5:d41d8cd98f00b204e9800998ecf8427e, and GET /b of other.test over http, expects status 200-299, body \
+             /(?is)all .* well/, and GET /c of www.test over http, expects status 200-299, body not /error/, and 1 more",
+            "https at 443: requests GET / of www.test over https, expects status 200-299",
+            "ping at 0: sends 1 echo request, expects 1 back",
+            "smtp at 25: greets over smtp as me.test, expects 220 and 250",
+            "file at 0: reads /run/load, where a number changes the weight",
+            "file-2 at 0: reads /run/gate, where a number but 0 is a failure",
+        ],
+        "{text}"
+    );
+    assert_eq!(checks("10.0.0.2"), ["exec at 80: runs /c (its exit code is a weight)"]);
+    for line in [
+        "tls_name = \"sni.test\"",
+        "verify = false",
+        "factor = -2",
+        "body_range = \"5..500\"",
+        "http_version = \"1.0\"",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    let told = [
+        ("k.conf:15:", "regex_options utf has no counterpart"),
+        ("k.conf:22:", "regex: \"(?=x)\" is no regular expression"),
+        ("k.conf:23:", "verify = false is written"),
+        ("k.conf:29:", "a check goes to its real server's address here"),
+        ("k.conf:36:", "more than 8 checks"),
+        ("k.conf:41:", "checkd may not run programs as others by itself"),
+        ("k.conf:42:", "there is no track_file none"),
+        ("k.conf:43:", "BFD_CHECK has no counterpart"),
     ];
     for (line, words) in told {
         let found = imported.remarks.iter().any(|remark| remark.starts_with(line) && remark.contains(words));
@@ -189,9 +302,11 @@ fn what_is_wrong_is_told_with_its_line() {
 #[test]
 fn no_text_makes_it_panic() {
     // Every prefix, and every line doubled, of a file with everything in it.
-    for end in (0..WHOLE.len()).filter(|end| WHOLE.is_char_boundary(*end)).step_by(7) {
-        let mut open = |_: &str| Ok(String::new());
-        let _ = import("k", WHOLE.get(..end).unwrap_or_default(), &mut open);
+    for whole in [WHOLE, CHECKS] {
+        for end in (0..whole.len()).filter(|end| whole.is_char_boundary(*end)).step_by(7) {
+            let mut open = |_: &str| Ok(String::new());
+            let _ = import("k", whole.get(..end).unwrap_or_default(), &mut open);
+        }
     }
     for text in [
         "{{{{",

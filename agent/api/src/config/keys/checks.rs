@@ -8,7 +8,7 @@ use super::Kind;
 pub(in super::super) const CHECK: Kind = Kind {
     header: "[virtual_server.check]",
     example: "[virtual_server.check.dns]",
-    keys: &["require", "dns", "tcp", "udp", "http", "https", "exec"],
+    keys: &["require", "dns", "tcp", "udp", "http", "https", "ping", "smtp", "file", "exec"],
     not_yet: &[],
 };
 
@@ -51,7 +51,11 @@ kinds! {
         "port" "http_version" "connect_timeout" "redirects" "body_max" "url"
         "path" "method" "host" "header" "body" "expect_status" "expect_header" "expect_body" "forbid_body" "body_range" "digest"
     ] ["tls_name" "ca" "verify" "pin" "client_certificate" "client_key" "certificate_warn"];
-    EXEC "exec" ["command" "exit_codes"] [];
+    PING "ping" ["count" "min_replies" "good_replies" "latency_warn" "latency_max" "size"] [];
+    SMTP "smtp" ["port" "hello" "security"]
+        ["tls_name" "ca" "verify" "pin" "client_certificate" "client_key" "certificate_warn"];
+    FILE "file" ["path" "numbers" "factor" "missing" "max_age" "stale"] [];
+    EXEC "exec" ["command" "exit_codes" "user" "group" "max_memory" "max_cpu" "max_files" "max_processes"] [];
 }
 
 /// `[[virtual_server.check.http.url]]`, and of `https`.

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use checker_core::exec::Limits;
+use checker_core::file::Numbers;
 use checker_core::http::{Method, Version};
+use checker_core::smtp::Security;
 use checker_core::tls::Trust;
-use checker_core::{HttpCheck, TalkCheck};
+use checker_core::{HttpCheck, TalkCheck, Verdict};
 
 use super::{bad, checked, good, only};
 use crate::config::CheckKind;
@@ -167,4 +170,96 @@ fn what_is_said_of_wrong_http() {
         said(&format!("check.http.expect_body = [{list}]")),
         "expect_body holds 17 items; 16 are the most"
     );
+}
+
+#[test]
+fn ping_smtp_file_and_their_mistakes() {
+    let kind = |check: &str| only(&good(&checked(check))).1.checks[0].clone();
+    let ping = kind(
+        "check.ping = { count = 5, min_replies = 2, good_replies = 4, latency_warn = \"5ms\", latency_max = \"50ms\", size = 100 }",
+    );
+    assert_eq!(ping.target, "10.0.0.1:0".parse().unwrap());
+    let CheckKind::Ping(ping) = ping.kind else { panic!("{ping:?}") };
+    assert_eq!((ping.count, ping.min_replies, ping.good_replies, ping.size), (5, 2, 4, 100));
+    assert_eq!(ping.to_string(), "sends 5 echo requests, expects 2 back within 50 ms on average");
+    let CheckKind::Ping(ping) = kind("check.ping = {}").kind else { panic!() };
+    assert_eq!((ping.count, ping.min_replies, ping.good_replies, ping.size), (1, 1, 1, 56));
+
+    let CheckKind::Smtp(smtp) =
+        kind("check.smtp = { hello = \"a.test\", security = \"starttls\", verify = false }").kind
+    else {
+        panic!()
+    };
+    assert_eq!(smtp.to_string(), "greets over smtp, with starttls as a.test, expects 220 and 250");
+    let CheckKind::Smtp(smtp) = kind("check.smtp = {}").kind else { panic!() };
+    assert_eq!((smtp.hello.as_str(), &smtp.security), ("localhost", &Security::None));
+
+    let file = kind(
+        "check.file = { path = \"/run/{name}-{port}\", numbers = \"added\", factor = -2, missing = \"up\", max_age = \"5m\", stale = \"down\" }",
+    );
+    let CheckKind::File(file) = file.kind else { panic!() };
+    assert_eq!(file.path.to_str(), Some("/run/a-25"));
+    assert_eq!(file.numbers, Numbers::Added { factor: -2, base: 1 });
+    assert_eq!(
+        (file.missing, file.stale, file.max_age),
+        (Verdict::Up, Verdict::Down, Some(Duration::from_secs(300)))
+    );
+    for (check, what) in [
+        (
+            "check.ping = { min_replies = 2 }",
+            "min_replies = 2 can't be reached with count = 1; write at most 1",
+        ),
+        (
+            "check.ping = { count = 3, min_replies = 2, good_replies = 1 }",
+            "good_replies = 1 is below min_replies = 2",
+        ),
+        (
+            "check.ping = { latency_warn = \"5ms\", latency_max = \"5ms\" }",
+            "latency_warn is not below latency_max",
+        ),
+        ("check.ping = { port = 7 }", "port has no place in [virtual_server.check.ping]"),
+        (
+            "check.smtp = { ca = \"/ca.pem\" }",
+            "ca has no effect without TLS; remove it, or write security = \"starttls\" or \"tls\"",
+        ),
+        (
+            "check.smtp = { security = \"ssl\" }",
+            "security = \"ssl\" is unknown; write one of \"none\", \"starttls\", \"tls\"",
+        ),
+        ("check.smtp = { hello = \"a b\" }", "hello: \"a b\" is no name of a server"),
+        ("check.file = {}", "path is missing in [virtual_server.check.file]; write the file's absolute path"),
+        ("check.file.path = \"word\"", "path = \"word\" is no absolute path"),
+        ("check.file.path = \"/{host}\"", "unknown placeholder \"{host}\""),
+        ("check.file = { path = \"/x\", factor = 2 }", "factor has no effect without numbers = \"added\""),
+        ("check.file = { path = \"/x\", stale = \"up\" }", "stale has no effect without max_age"),
+        ("check.file = { path = \"/x\", missing = \"gone\" }", "missing = \"gone\" is unknown"),
+    ] {
+        assert!(said(check).starts_with(what), "{}", said(check));
+    }
+}
+
+#[test]
+fn programs_have_users_and_limits() {
+    let CheckKind::Exec(exec) = only(&good(&checked(
+        "check.exec = { command = [\"/c\"], user = \"nobody\", group = \"daemon\", max_memory = 64, max_cpu = \"2s\", max_files = 20, max_processes = 5 }",
+    )))
+    .1
+    .checks[0]
+    .kind
+    .clone() else {
+        panic!()
+    };
+    assert_eq!((exec.user.as_deref(), exec.group.as_deref()), (Some("nobody"), Some("daemon")));
+    let limits = Limits { memory: Some(64 << 20), cpu: Some(2), files: Some(20), processes: Some(5) };
+    assert_eq!(exec.limits, limits);
+    for (keys, what) in [
+        ("user = \"a b\"", "user = \"a b\" is no name of a user"),
+        ("group = \"\"", "group = \"\" is no name of a group"),
+        ("max_memory = 0", "max_memory = 0 is out of range"),
+        ("max_cpu = \"10ms\"", "max_cpu = \"10ms\" is out of range"),
+        ("max_files = 2", "max_files = 2 is out of range"),
+    ] {
+        let said = said(&format!("check.exec = {{ command = [\"/c\"], {keys} }}"));
+        assert!(said.starts_with(what), "{said}");
+    }
 }

@@ -1,0 +1,265 @@
+//! Each kind of keepalived's checks with its own keys.
+//!
+//! Owns what every keyword inside such a block becomes. Those without a counterpart are told.
+
+use std::fmt::Write as _;
+
+use super::super::draft::{Imported, list, quoted};
+use super::checks::{Rhythm, Written};
+use super::words::Statement;
+use super::{duration, get, is_on, note};
+
+/// What the block `check` becomes. `all` are the statements of the file.
+pub(super) fn one(
+    out: &mut Imported,
+    check: &Statement,
+    rhythm: &Rhythm,
+    default_port: &str,
+    all: &[Statement],
+) -> Option<Written> {
+    let kind = check.keyword();
+    let mut common = Common { rhythm: rhythm.clone(), port: default_port.to_owned() };
+    match kind {
+        "TCP_CHECK" => {
+            common.rest(out, check);
+            Some(common.written(kind, "tcp", String::new()))
+        }
+        "PING_CHECK" => {
+            common.rest(out, check);
+            common.port = String::new();
+            Some(common.written(kind, "ping", String::new()))
+        }
+        "DNS_CHECK" => Some(dns(out, check, common)),
+        "UDP_CHECK" => Some(udp(out, check, common)),
+        "SMTP_CHECK" => Some(smtp(out, check, common)),
+        "HTTP_GET" | "SSL_GET" => Some(get::get(out, check, common)),
+        "FILE_CHECK" => file(out, check, common, all),
+        "MISC_CHECK" => misc(out, check, common),
+        _ => {
+            note(out, check, &format!("{kind} has no counterpart; see docs/checks.md for what there is"));
+            None
+        }
+    }
+}
+
+/// What every check has.
+pub(super) struct Common {
+    pub(super) rhythm: Rhythm,
+    port: String,
+}
+
+impl Common {
+    /// Takes a keyword that every check has, or tells that there is no counterpart.
+    pub(super) fn take(&mut self, out: &mut Imported, check: &Statement, statement: &Statement) {
+        let (kind, value) = (check.keyword(), statement.word(1));
+        match statement.keyword() {
+            "connect_port" => self.port = value.to_owned(),
+            "connect_ip" => note(
+                out,
+                statement,
+                "connect_ip: a check goes to its real server's address here; write a [[dependency]] for another machine",
+            ),
+            "bindto" => {
+                note(out, statement, &format!("bindto: write probe_source = \"{value}\" in the real server"));
+            }
+            "bind_if" => {
+                note(
+                    out,
+                    statement,
+                    &format!("bind_if: write probe_interface = \"{value}\" in the real server"),
+                );
+            }
+            "fwmark" => {
+                note(out, statement, &format!("fwmark: write probe_mark = {value} in the real server"));
+            }
+            keyword if self.rhythm.take(out, statement, keyword) => {}
+            keyword => note(out, statement, &format!("{keyword} in {kind} has no counterpart; left out")),
+        }
+    }
+
+    fn rest(&mut self, out: &mut Imported, check: &Statement) {
+        for statement in &check.body {
+            self.take(out, check, statement);
+        }
+    }
+
+    /// The check with these keys of its own.
+    pub(super) fn written(&self, kind: &str, word: &'static str, mut keys: String) -> Written {
+        if !self.port.is_empty() && self.port != "0" {
+            let _ = writeln!(keys, "port = {}", self.port);
+        }
+        keys.push_str(&self.rhythm.keys(kind, None));
+        Written { word, keys, urls: Vec::new() }
+    }
+}
+
+fn dns(out: &mut Imported, check: &Statement, mut common: Common) -> Written {
+    let (mut name, mut qtype) = (".", "SOA");
+    for statement in &check.body {
+        match statement.keyword() {
+            "type" => qtype = statement.word(1),
+            "name" => name = statement.word(1),
+            _ => common.take(out, check, statement),
+        }
+    }
+    let keys = format!(
+        "qname = {}\nqtype = {}\ntransport = \"udp\"\ntries = 1\nexpect_empty = \"passes\"\n",
+        quoted(name),
+        quoted(qtype)
+    );
+    common.written(check.keyword(), "dns", keys)
+}
+
+fn udp(out: &mut Imported, check: &Statement, mut common: Common) -> Written {
+    let (mut payload, mut reply) = (None, false);
+    for statement in &check.body {
+        let value = statement.word(1);
+        match statement.keyword() {
+            "payload" => {
+                payload = text_of_hex(value);
+                if payload.is_none() {
+                    note(out, statement, "payload is no text, and only a text can be sent; write `send`");
+                }
+            }
+            "require_reply" => {
+                reply = true;
+                if !value.is_empty() {
+                    note(
+                        out,
+                        statement,
+                        "require_reply with a pattern: any reply passes here; write `expect` for a text that must be in it",
+                    );
+                }
+            }
+            _ => common.take(out, check, statement),
+        }
+    }
+    // The text that keepalived sends by itself says nothing either.
+    let payload = payload.unwrap_or_else(|| "holdfast".to_owned());
+    let mut keys = format!("send = {}\n", quoted(&payload));
+    if !reply {
+        keys.push_str("silence_passes = true\n");
+        note(
+            out,
+            check,
+            "UDP_CHECK without require_reply: silence passes, so a host that is off counts as up; write `expect`",
+        );
+    }
+    common.written(check.keyword(), "udp", keys)
+}
+
+fn smtp(out: &mut Imported, check: &Statement, mut common: Common) -> Written {
+    let mut keys = String::new();
+    for statement in &check.body {
+        match statement.keyword() {
+            "helo_name" => {
+                let _ = writeln!(keys, "hello = {}", quoted(statement.word(1)));
+            }
+            // The old way of saying where it goes.
+            "host" => {
+                for inner in &statement.body {
+                    common.take(out, check, inner);
+                }
+            }
+            _ => common.take(out, check, statement),
+        }
+    }
+    common.written(check.keyword(), "smtp", keys)
+}
+
+/// A file is named in a block of its own, with a weight that the check may override. Weight 0 makes every value but 0 a failure.
+fn file(out: &mut Imported, check: &Statement, mut common: Common, all: &[Statement]) -> Option<Written> {
+    let (mut name, mut own) = ("", None);
+    for statement in &check.body {
+        match statement.keyword() {
+            "track_file" => name = statement.word(1),
+            "weight" => own = factor(statement),
+            _ => common.take(out, check, statement),
+        }
+    }
+    let is_it = |one: &&Statement| {
+        matches!(one.keyword(), "track_file" | "vrrp_track_file")
+            && one.word(1) == name
+            && !one.body.is_empty()
+    };
+    let Some(block) = all.iter().find(is_it) else {
+        note(out, check, &format!("there is no track_file {name}; the check is left out"));
+        return None;
+    };
+    let of = |keyword: &str| block.body.iter().find(|one| one.keyword() == keyword);
+    let Some(path) = of("file").map(|one| one.word(1)).filter(|path| path.starts_with('/')) else {
+        note(out, block, "track_file without the absolute path of a file; the check is left out");
+        return None;
+    };
+    if let Some(statement) = of("init_file") {
+        note(out, statement, "init_file: no file is written here; one that is not there counts as up");
+    }
+    let factor = own.or_else(|| of("weight").and_then(factor)).unwrap_or(1);
+    let mut keys = format!("path = {}\nmissing = \"up\"\n", quoted(path));
+    match factor {
+        0 => keys.push_str("numbers = \"failure\"\n"),
+        factor => {
+            let _ = write!(keys, "numbers = \"added\"\nfactor = {factor}\n");
+        }
+    }
+    common.port = String::new();
+    Some(common.written(check.keyword(), "file", keys))
+}
+
+/// `weight 5 reverse`.
+fn factor(statement: &Statement) -> Option<i32> {
+    let weight: i32 = statement.word(1).parse().ok()?;
+    let weight = weight.clamp(-65_535, 65_535);
+    Some(if statement.word(2) == "reverse" { -weight } else { weight })
+}
+
+fn misc(out: &mut Imported, check: &Statement, mut common: Common) -> Option<Written> {
+    let (mut command, mut timeout) = (None, None);
+    let mut keys = String::new();
+    for statement in &check.body {
+        match statement.keyword() {
+            "misc_path" => command = Some(words_of(statement)),
+            "misc_timeout" => timeout = duration(statement.word(1)),
+            "misc_dynamic" if is_on(statement) => keys.push_str("exit_codes = \"weight\"\n"),
+            "misc_dynamic" => {}
+            "user" => note(
+                out,
+                statement,
+                &format!(
+                    "user {0}: checkd may not run programs as others by itself; write user = \"{0}\" and see docs/checks.md",
+                    statement.word(1)
+                ),
+            ),
+            _ => common.take(out, check, statement),
+        }
+    }
+    let Some(command) = command.filter(|words| words.first().is_some_and(|word| word.starts_with('/')))
+    else {
+        note(out, check, "MISC_CHECK without an absolute misc_path; left out");
+        return None;
+    };
+    if command.iter().any(|word| word.contains(['>', '|', '$', ';'])) {
+        note(out, check, "misc_path has signs of a shell, and no shell runs it; write a script");
+    }
+    let timeout = timeout.or_else(|| common.rhythm.delay_loop.clone()).unwrap_or_else(|| "60s".to_owned());
+    let rhythm = common.rhythm.keys(check.keyword(), Some(&timeout));
+    Some(Written {
+        word: "exec",
+        keys: format!("command = {}\n{keys}{rhythm}", list(&command)),
+        urls: Vec::new(),
+    })
+}
+
+/// The words of a command: a quoted string is split on blanks, as keepalived does.
+fn words_of(statement: &Statement) -> Vec<String> {
+    statement.words.iter().skip(1).flat_map(|word| word.split_whitespace()).map(str::to_owned).collect()
+}
+
+/// Bytes in hex as a text, where they are one.
+fn text_of_hex(hex: &str) -> Option<String> {
+    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let bytes = digits
+        .chunks_exact(2)
+        .map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()));
+    String::from_utf8(bytes.collect::<Option<Vec<u8>>>()?).ok()
+}
