@@ -18,8 +18,11 @@ use jiff::{SignedDuration, Timestamp};
 use crate::blueprint::{Blueprint, Member, Pool};
 use crate::cursor::Cursor;
 
+mod standing;
 #[cfg(test)]
 mod tests;
+
+pub use standing::{Ejections, Standing};
 
 /// Facts of a reporter that was not heard for longer than this are worth nothing: its verdicts count as unknown.
 pub const SILENCE: SignedDuration = SignedDuration::from_secs(30);
@@ -64,6 +67,8 @@ pub struct Plan {
     pub quorum_lost: BTreeSet<Name>,
     /// Virtual servers for which the sorry server answers.
     pub sorry: BTreeSet<Name>,
+    /// How many members of each pool, in the blueprint's order, serve because they work.
+    pub serving: Vec<usize>,
 }
 
 /// How long a drained destination behind address translation stays in a UDP service: the answers to queries under way need the
@@ -94,6 +99,7 @@ pub fn plan(facts: &Facts<'_>) -> Plan {
     for pool in &facts.blueprint.pools {
         let said = said(facts, pool);
         let decision = decide(facts, pool, &said);
+        plan.serving.push(decision.serving);
         if decision.kept > 0 {
             *plan.fail_open.entry(pool.name.clone()).or_default() += decision.kept;
         }

@@ -48,6 +48,7 @@ pub struct Ipvs {
     options: ConnectOptions,
     link: Option<Link>,
     written: u64,
+    known: read::Known,
 }
 
 impl Ipvs {
@@ -65,7 +66,7 @@ impl Ipvs {
     /// # Errors
     /// As [`Ipvs::connect`].
     pub fn connect_with(options: ConnectOptions) -> Result<Ipvs, Error> {
-        let mut ipvs = Ipvs { options, link: None, written: 0 };
+        let mut ipvs = Ipvs { options, link: None, written: 0, known: read::Known::default() };
         ipvs.link()?;
         Ok(ipvs)
     }
@@ -190,7 +191,20 @@ impl Ipvs {
         family: Family,
         take: impl FnMut(Reply),
     ) -> Result<Outcome, Error> {
-        let result = self.link()?.exchange(doing, flags, request, family, take);
+        self.exchange_while(doing, flags, request, family, take, || {})
+    }
+
+    /// The same, with something to do after each part of the answer.
+    fn exchange_while(
+        &mut self,
+        doing: &'static str,
+        flags: u16,
+        request: &Request<'_>,
+        family: Family,
+        take: impl FnMut(Reply),
+        between: impl FnMut(),
+    ) -> Result<Outcome, Error> {
+        let result = self.link()?.exchange(doing, flags, request, family, take, between);
         if result.is_err() {
             self.link = None;
         }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod changed;
 mod client;
 mod former;
 pub mod frame;
@@ -16,6 +17,7 @@ mod socket;
 mod wake;
 mod watcher;
 
+pub use changed::Changed;
 pub use client::{CallError, Connection, Updates};
 pub use former::{StateFileError, former_state, read_state_file};
 pub use reporter::{Ask, Checkd, Daemon, Lvsd, Reporter, Vipd};

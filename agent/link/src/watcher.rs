@@ -14,6 +14,7 @@ use agent_api::{State, Update};
 use jiff::Timestamp;
 
 use crate::backoff::Backoff;
+use crate::changed::Changed;
 use crate::client::{ExchangeError, SILENCE, ask, next_update};
 use crate::socket::{Heed, Socket, SocketError};
 use crate::wake::Wake;
@@ -36,6 +37,7 @@ pub struct Watched<'a> {
 struct Copy {
     state: Option<State>,
     connected: bool,
+    changed: Changed,
 }
 
 #[derive(Debug)]
@@ -84,6 +86,13 @@ impl Watcher {
     pub fn read<R>(&self, look: impl FnOnce(Watched<'_>) -> R) -> R {
         let copy = self.shared.copy();
         look(Watched { state: copy.state.as_ref(), connected: copy.connected })
+    }
+
+    /// The same, with what has changed since this was last called.
+    pub fn read_changed<R>(&self, look: impl FnOnce(Watched<'_>, &Changed) -> R) -> R {
+        let mut copy = self.shared.copy();
+        let changed = std::mem::replace(&mut copy.changed, Changed::nothing());
+        look(Watched { state: copy.state.as_ref(), connected: copy.connected }, &changed)
     }
 }
 
@@ -134,7 +143,7 @@ impl Worker {
         // The agent may have been started anew and know less than before: begin afresh.
         let mut state = State::new(String::new(), Timestamp::now());
         state.apply(first);
-        *self.shared.copy() = Copy { state: Some(state), connected: true };
+        *self.shared.copy() = Copy { state: Some(state), connected: true, changed: Changed::Everything };
         backoff.reset();
         self.told = None;
         tracing::info!(socket = %self.path.display(), "watching the agent");
@@ -150,8 +159,9 @@ impl Worker {
     /// Merges an update; says whether it was more than a sign of life.
     fn merge(&self, update: Update) -> bool {
         let mut copy = self.shared.copy();
-        let Some(state) = &mut copy.state else { return false };
+        let Copy { state: Some(state), changed: noted, .. } = &mut *copy else { return false };
         let changed = update != Update { generation: state.generation, ..Update::default() };
+        noted.note(&update);
         state.apply(update);
         changed
     }

@@ -3,28 +3,27 @@
 //! Owns the loop, the connection to the agent and the reload. Everything it knows at the start it has from its former
 //! self through the agent or the state file; without either it holds what the kernel has.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use agent_api::config::{SyncDaemon, SyncRoles};
 use agent_api::wire::Part;
 use agent_api::{
     EventKind, KernelTable, LvsHead, LvsSection, NewEvent, ServiceAddress, ServiceReport, Setting, State,
 };
 use agent_core::blueprint::{Blueprint, service_key};
+use agent_core::plan::Ejections;
 use agent_daemon::{Signal, Signals, Watchdog, boot_id, load_config};
-use agent_ipvs::{Interface, SyncRole};
-use agent_link::{Lvsd, Reporter, Watcher, former_state};
+use agent_link::{Changed, Lvsd, Reporter, Watcher, former_state};
 use anyhow::Context as _;
 use jiff::Timestamp;
 
-use crate::kernel::{Beside, Held, Kernel as _, KernelError, LinuxKernel};
+use crate::kernel::{Beside, Held, KernelError, LinuxKernel};
 use crate::reconcile::{Heard, Pass, Reconciler, Told, list};
 use crate::report;
 use crate::settings::Settings;
+use crate::sync::Sync;
 
 /// How long the agent may take to tell what a former run knew.
 const FORMER_WAIT: Duration = Duration::from_secs(1);
@@ -32,6 +31,9 @@ const FORMER_WAIT: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(5);
 /// How often figures and settings are looked at anew.
 const SUMMARY: Duration = Duration::from_secs(10);
+
+/// The least time between two looks at the sync daemons.
+const SYNC_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where everything is.
 #[derive(Debug)]
@@ -58,6 +60,7 @@ pub(crate) struct Asked {
     interval: Duration,
     pub(crate) settings: Settings,
     beside: Beside,
+    sync: Option<Sync>,
     digest: String,
 }
 
@@ -66,29 +69,9 @@ pub(crate) fn load(path: &std::path::Path) -> anyhow::Result<Asked> {
     let blueprint =
         Blueprint::of(&config).context("the configuration asks for what the kernel can't hold")?;
     let settings = Settings::of(&config);
-    let sync = config.lvs.sync.as_ref().map(sync_daemons).transpose()?;
-    let beside = Beside { timeouts: config.lvs.timeouts, sync };
-    Ok(Asked { blueprint, interval: config.lvs.interval, settings, beside, digest: config.digest })
-}
-
-/// The kernel's daemons that `sync` means.
-fn sync_daemons(sync: &SyncDaemon) -> anyhow::Result<Vec<agent_ipvs::SyncDaemon>> {
-    let roles: &[SyncRole] = match sync.role {
-        SyncRoles::Master => &[SyncRole::Master],
-        SyncRoles::Backup => &[SyncRole::Backup],
-        SyncRoles::Both => &[SyncRole::Master, SyncRole::Backup],
-    };
-    let interface = Interface::new(&sync.interface).context("[lvs.sync]")?;
-    let daemons = roles.iter().map(|role| agent_ipvs::SyncDaemon {
-        role: *role,
-        interface,
-        id: u32::from(sync.id),
-        group: sync.group,
-        port: sync.port,
-        ttl: sync.ttl,
-        max_length: sync.max_length,
-    });
-    Ok(daemons.collect())
+    let sync = config.lvs.sync.as_ref().map(Sync::of).transpose().context("[lvs.sync]")?;
+    let beside = Beside { timeouts: config.lvs.timeouts, sync: None };
+    Ok(Asked { blueprint, interval: config.lvs.interval, settings, beside, sync, digest: config.digest })
 }
 
 /// Runs until it is told to stop.
@@ -118,21 +101,27 @@ pub fn run(start: Start) -> anyhow::Result<()> {
     let head = LvsHead { kernel, ..LvsHead::default() };
     let reporter = Reporter::<Lvsd>::start(&start.socket, identity.clone(), head.clone(), services.clone())
         .context("can't start reporting")?;
-    let parts = Some(vec![Part::Orders, Part::Checkd]);
-    let watcher = Watcher::start(&start.socket, parts, facts_waker(wake)).context("can't watch the agent")?;
+    let follows = asked.sync.as_ref().is_some_and(Sync::follows);
+    let watcher = watch(&start.socket, follows, &wake)?;
     let daemon = Daemon {
         reconciler: former_reconciler(asked.blueprint, lvsd),
         kernel: LinuxKernel::default(),
+        beside_kernel: LinuxKernel::default(),
         head,
         services,
         summary_due: Instant::now(),
         interval: asked.interval,
         settings: asked.settings,
         beside: asked.beside,
+        sync: asked.sync,
+        follows,
+        beside_due: Instant::now(),
         held: Held::default(),
         urgent_news: false,
         identity,
         config: start.config,
+        socket: start.socket,
+        wake,
         former,
         reporter,
         watcher,
@@ -149,6 +138,13 @@ pub(crate) fn former(start: &Start) -> Option<State> {
             None
         }
     }
+}
+
+/// Watches what decides about the table, and the virtual routers only where they decide something: they change often.
+fn watch(socket: &std::path::Path, routers: bool, wake: &SyncSender<Wake>) -> anyhow::Result<Watcher> {
+    let mut parts = vec![Part::Orders, Part::Checkd];
+    parts.extend(routers.then_some(Part::Vipd));
+    Watcher::start(socket, Some(parts), facts_waker(wake.clone())).context("can't watch the agent")
 }
 
 /// A full channel means that the loop will look at the facts anyway.
@@ -191,6 +187,8 @@ pub(crate) fn former_reconciler(blueprint: Blueprint, former: Option<&LvsSection
 struct Daemon {
     reconciler: Reconciler,
     kernel: LinuxKernel,
+    /// The same over a second connection, for what can't wait until the first one is free.
+    beside_kernel: LinuxKernel,
     /// As last reported.
     head: LvsHead,
     /// As last reported.
@@ -199,12 +197,19 @@ struct Daemon {
     interval: Duration,
     settings: Settings,
     beside: Beside,
+    sync: Option<Sync>,
+    /// Whether the virtual routers are watched for it.
+    follows: bool,
+    /// Before this the sync daemons are left as they are: they bear no quick changes.
+    beside_due: Instant,
     /// What was last done beside the table, so that the same trouble is not logged again and again.
     held: Held,
     /// Facts came since the last pass: ejections first.
     urgent_news: bool,
     identity: agent_api::Reporter,
     config: PathBuf,
+    socket: PathBuf,
+    wake: SyncSender<Wake>,
     /// What a former run left, until the agent is heard.
     former: Option<State>,
     reporter: Reporter<Lvsd>,
@@ -242,6 +247,8 @@ impl Daemon {
                 self.interval = asked.interval;
                 self.settings = asked.settings;
                 self.beside = asked.beside;
+                self.sync = asked.sync;
+                self.watch_anew();
                 self.identity.config = asked.digest;
                 self.reporter.set_identity(self.identity.clone());
                 self.summary_due = Instant::now();
@@ -251,6 +258,22 @@ impl Daemon {
             Err(error) => tracing::error!("the configuration stays as it was: {error:#}"),
         }
         agent_daemon::ready();
+    }
+
+    /// After a reload other parts of the state may matter.
+    fn watch_anew(&mut self) {
+        let follows = self.sync.as_ref().is_some_and(Sync::follows);
+        if follows == self.follows {
+            return;
+        }
+        match watch(&self.socket, follows, &self.wake) {
+            Ok(watcher) => {
+                // The new one has heard nothing yet: until then what the old one knew stands.
+                self.former = self.watcher.read(|watched| watched.state.cloned()).or(self.former.take());
+                (self.watcher, self.follows) = (watcher, follows);
+            }
+            Err(error) => tracing::error!("the virtual routers are not followed: {error:#}"),
+        }
     }
 
     /// Logs what the configuration asks for and hardly means.
@@ -265,12 +288,7 @@ impl Daemon {
         let now = Timestamp::now();
         let flows_move = self.settings.flows_move();
         let hasty = std::mem::take(&mut self.urgent_news);
-        let news = Cell::new(None);
-        let done = self.make_pass(hasty, now, flows_move, || {
-            news.set(news.get().or_else(|| wakes.try_recv().ok()));
-            news.get().is_some()
-        });
-        *pending = news.get();
+        let done = self.make_pass(hasty, now, flows_move, pending, wakes);
         let summary = Instant::now() >= self.summary_due;
         if summary {
             self.summary_due = Instant::now() + SUMMARY;
@@ -278,46 +296,62 @@ impl Daemon {
         match done {
             Ok(pass) => {
                 let wait = if pass.unfinished { Duration::ZERO } else { self.interval };
-                if summary {
+                if self.sync_changes(now) || summary {
                     self.hold_beside();
                 }
                 self.tell(pass, summary, now);
                 wait
             }
             Err(error) => {
+                self.reconciler.doubt();
                 self.tell_unusable(&error, now);
                 if error.cause == "ipvs_error" { self.interval } else { RETRY }
             }
         }
     }
 
-    /// The facts are looked at and let go again before anything is written: news must be able to come in meanwhile.
+    /// The facts are looked at and let go again before anything is read or written: news must be able to come in meanwhile.
     fn make_pass(
         &mut self,
         hasty: bool,
         now: Timestamp,
         flows_move: bool,
-        interrupted: impl Fn() -> bool,
+        pending: &mut Option<Wake>,
+        wakes: &Receiver<Wake>,
     ) -> Result<Pass, KernelError> {
-        let (reconciler, kernel) = (&mut self.reconciler, &mut self.kernel);
+        let Self { reconciler, kernel, beside_kernel, watcher, former, .. } = self;
+        let ejections = |reconciler: &Reconciler, former: &Option<State>| {
+            watcher.read_changed(|watched, changed| {
+                let changed = match changed {
+                    Changed::RealServers(changed) => Some(changed),
+                    Changed::Everything => None,
+                };
+                let state = watched.state.or(former.as_ref());
+                reconciler.ejections(heard(state, flows_move), changed, now)
+            })
+        };
         let mut hastened = Vec::new();
         if hasty {
-            let former = self.former.as_ref();
-            let ejections = self
-                .watcher
-                .read(|watched| reconciler.ejections(heard(watched.state.or(former), flows_move), now));
-            hastened = reconciler.hasten(kernel, ejections)?;
+            hastened = reconciler.hasten(kernel, ejections(reconciler, former))?;
         }
-        let before = kernel.read()?;
-        let actual = before.table();
-        let former = &mut self.former;
-        let planned = self.watcher.read(|watched| {
+        let mut come = || {
+            let wake = if pending.is_some() { None } else { wakes.try_recv().ok() };
+            wake.inspect(|wake| *pending = Some(*wake).filter(|wake| *wake != Wake::Facts))
+        };
+        let news = |reconciler: &Reconciler| (come()? == Wake::Facts).then(|| ejections(reconciler, former));
+        let (before, actual, meanwhile) = reconciler.read(kernel, beside_kernel, news)?;
+        hastened.extend(meanwhile);
+        let planned = watcher.read(|watched| {
             if watched.state.is_some() {
                 *former = None;
             }
             reconciler.plan(heard(watched.state.or(former.as_ref()), flows_move), &actual, now)
         });
-        let mut pass = reconciler.carry_out(kernel, (before, actual), planned, now, interrupted)?;
+        let news = |reconciler: &Reconciler| match come()? {
+            Wake::Facts => Some(ejections(reconciler, former)),
+            Wake::Reload | Wake::Stop => Some(Ejections::default()),
+        };
+        let mut pass = reconciler.carry_out(kernel, (before, actual), planned, now, news)?;
         pass.edits.splice(0..0, hastened);
         Ok(pass)
     }
@@ -358,8 +392,21 @@ impl Daemon {
         self.head_is(head);
     }
 
+    /// Whether other sync daemons are to run than before. One that was started just now is not stopped at once.
+    fn sync_changes(&mut self, now: Timestamp) -> bool {
+        let Some(sync) = &self.sync else { return false };
+        let wanted = self.watcher.read(|watched| sync.wanted(watched.state.map(|state| &state.vipd), now));
+        // What is not known changes nothing, and what runs is not looked at either.
+        let changes = wanted != self.beside.sync && Instant::now() >= self.beside_due;
+        if changes {
+            self.beside.sync = wanted;
+        }
+        changes
+    }
+
     /// Timeouts and sync daemons; what is refused is logged when it is new.
     fn hold_beside(&mut self) {
+        self.beside_due = Instant::now() + SYNC_PAUSE;
         match self.kernel.hold(&self.beside) {
             Ok(held) => {
                 held.done.iter().for_each(|done| tracing::info!("{done}"));

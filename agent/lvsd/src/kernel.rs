@@ -9,11 +9,19 @@ use agent_ipvs::{Edit, Error, Info, Ipvs, Snapshot, SyncDaemon};
 
 /// Something that has an IPVS table: the kernel, or a model of it in tests.
 pub trait Kernel {
-    /// Reads the whole table with its figures.
+    /// Reads the whole table with its figures. `between` is called whenever a part of it has been read.
     ///
     /// # Errors
     /// It can't be read.
-    fn read(&mut self) -> Result<Snapshot, KernelError>;
+    fn read_while(&mut self, between: &mut dyn FnMut()) -> Result<Snapshot, KernelError>;
+
+    /// Reads it with nothing to do meanwhile.
+    ///
+    /// # Errors
+    /// It can't be read.
+    fn read(&mut self) -> Result<Snapshot, KernelError> {
+        self.read_while(&mut || {})
+    }
 
     /// Makes `edits` in their order. Those that are refused do not stop the others and are returned.
     ///
@@ -157,10 +165,15 @@ impl LinuxKernel {
 
     fn hold_sync(&mut self, wanted: &[SyncDaemon], held: &mut Held) -> Result<(), KernelError> {
         let has = self.with(Ipvs::sync_daemons)?;
-        for gone in has.iter().filter(|daemon| !wanted.contains(daemon)) {
-            let done = self.with(|ipvs| ipvs.stop_sync_daemon(gone.role)).map_err(|error| error.to_string());
+        let role_is = |daemons: &[SyncDaemon], role| daemons.iter().any(|daemon| daemon.role == role);
+        // Of one role only one can run, so other settings mean to stop it first; a change of roles begins with the new one.
+        let gone = has.iter().filter(|daemon| !wanted.contains(daemon));
+        let (other, over): (Vec<_>, Vec<_>) = gone.partition(|daemon| role_is(wanted, daemon.role));
+        let stop = |this: &mut Self, held: &mut Held, gone: &SyncDaemon| {
+            let done = this.with(|ipvs| ipvs.stop_sync_daemon(gone.role)).map_err(|error| error.to_string());
             held.note(&format!("stopped the sync daemon {:?} on {}", gone.role, gone.interface), done);
-        }
+        };
+        other.into_iter().for_each(|daemon| stop(self, held, daemon));
         for new in wanted.iter().filter(|daemon| !has.contains(daemon)) {
             let done = self.with(|ipvs| ipvs.start_sync_daemon(new)).map_err(|error| error.to_string());
             held.note(
@@ -168,6 +181,7 @@ impl LinuxKernel {
                 done,
             );
         }
+        over.into_iter().for_each(|daemon| stop(self, held, daemon));
         Ok(())
     }
 }
@@ -191,8 +205,8 @@ impl Held {
 }
 
 impl Kernel for LinuxKernel {
-    fn read(&mut self) -> Result<Snapshot, KernelError> {
-        self.with(Ipvs::snapshot)
+    fn read_while(&mut self, between: &mut dyn FnMut()) -> Result<Snapshot, KernelError> {
+        self.with(|ipvs| ipvs.snapshot_while(between))
     }
 
     fn apply(&mut self, edits: &[Edit]) -> Result<Vec<Refusal>, KernelError> {

@@ -13,3 +13,4 @@ pub mod reconcile;
 mod report;
 mod settings;
 mod stubborn;
+mod sync;

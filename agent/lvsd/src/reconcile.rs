@@ -10,13 +10,15 @@ use agent_api::config::Adopt;
 use agent_api::{CheckSection, EventKind, Name, NewEvent, Orders};
 use agent_core::blueprint::Blueprint;
 use agent_core::diff::{Difference, diff, drift};
-use agent_core::plan::{Facts, Plan, plan};
+use agent_core::plan::{Ejections, Facts, Plan, Standing, plan};
 use agent_ipvs::{Edit, ServiceKey, Snapshot, Table};
 use jiff::{SignedDuration, Timestamp};
+use swift::parts;
 
 use crate::kernel::{Kernel, KernelError, Refusal};
 use crate::stubborn::{Stubborn, found};
 
+mod swift;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +26,7 @@ mod tests;
 const TELL_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 /// How many edits one event's text lists.
 const LISTED: usize = 5;
-/// Edits that nothing waits for, made in one go; then it is looked whether something urgent has come. About half a millisecond.
+/// Edits that nothing waits for, made in every pass whatever else comes.
 const BULK: usize = 500;
 
 /// What was last heard from the agent.
@@ -72,6 +74,8 @@ pub struct Reconciler {
     blueprint: Blueprint,
     ours: BTreeSet<ServiceKey>,
     settled: Table,
+    /// Who serves in `settled`, where that is what the last plan wanted.
+    standing: Option<Standing>,
     fail_open: BTreeSet<Name>,
     quorum_lost: BTreeSet<Name>,
     sorry: BTreeSet<Name>,
@@ -100,6 +104,7 @@ impl Reconciler {
             blueprint,
             ours,
             settled,
+            standing: None,
             fail_open,
             quorum_lost,
             sorry,
@@ -115,6 +120,7 @@ impl Reconciler {
     /// Goes on with another configuration. What the former one had and this one has not is removed by the next pass.
     pub fn reconfigure(&mut self, blueprint: Blueprint) {
         self.blueprint = blueprint;
+        self.standing = None;
         self.stubborn.forget();
     }
 
@@ -133,48 +139,21 @@ impl Reconciler {
     /// What a pass would do to `actual`.
     #[must_use]
     pub fn plan(&self, heard: Heard<'_>, actual: &Table, now: Timestamp) -> (Plan, Difference) {
-        let Heard { checks, orders, flows_move } = heard;
-        let (blueprint, ours, warned) = (&self.blueprint, &self.ours, &self.warned);
-        let quorum_lost = &self.quorum_lost;
-        let facts = Facts { blueprint, checks, orders, actual, ours, warned, quorum_lost, flows_move, now };
-        let plan = plan(&facts);
+        let plan = plan(&self.facts(heard, actual, now));
         let mut difference = diff(&plan.wanted, actual, &plan.surplus);
         self.stubborn.leave_out(&mut difference, actual);
         (plan, difference)
     }
 
-    /// The ejections that new facts ask for, by the table as the last pass left it: to read a large one takes longer than
-    /// clients should wait.
-    #[must_use]
-    pub fn ejections(&self, heard: Heard<'_>, now: Timestamp) -> Vec<Edit> {
-        self.plan(heard, &self.settled, now).1.urgent
-    }
-
-    /// Makes such ejections. A pass must follow; it sees what the kernel really has.
-    ///
-    /// # Errors
-    /// The kernel could not be written to.
-    pub fn hasten(
-        &mut self,
-        kernel: &mut impl Kernel,
-        mut ejections: Vec<Edit>,
-    ) -> Result<Vec<Edit>, KernelError> {
-        if ejections.is_empty() {
-            return Ok(ejections);
-        }
-        // What is refused is not as it was: the pass will see.
-        let refusals = kernel.apply(&ejections)?;
-        ejections.retain(|edit| !refusals.iter().any(|refusal| refusal.edit == *edit));
-        for edit in &ejections {
-            // The kernel took it, so the memory does too; where it differs, the pass will see that as well.
-            let _ = edit.apply_to(&mut self.settled);
-        }
-        self.edits += ejections.len() as u64;
-        Ok(ejections)
+    fn facts<'a>(&'a self, heard: Heard<'a>, actual: &'a Table, now: Timestamp) -> Facts<'a> {
+        let Heard { checks, orders, flows_move } = heard;
+        let (blueprint, ours, warned) = (&self.blueprint, &self.ours, &self.warned);
+        let quorum_lost = &self.quorum_lost;
+        Facts { blueprint, checks, orders, actual, ours, warned, quorum_lost, flows_move, now }
     }
 
     /// Carries out what [`Self::plan`] made of `actual`, which is the table of `before`. Between parts of many edits
-    /// `interrupted` is asked whether something urgent has come.
+    /// `news` is asked whether something has come, and what must be ejected for it.
     ///
     /// # Errors
     /// The kernel could not be written to at all, or not be read again. Nothing is forgotten: the next pass reads the table
@@ -185,7 +164,7 @@ impl Reconciler {
         (before, actual): (Snapshot, Table),
         (plan, difference): (Plan, Difference),
         now: Timestamp,
-        interrupted: impl Fn() -> bool,
+        mut news: impl FnMut(&Self) -> Option<Ejections>,
     ) -> Result<Pass, KernelError> {
         let mut warnings = self.meet(&plan, now);
         self.ours.extend(plan.wanted.keys());
@@ -193,20 +172,33 @@ impl Reconciler {
         if difference.is_empty() {
             self.stubborn.stated(&[]);
             self.settle(actual);
+            self.standing = Some(Standing::of(&plan));
             let (edits, unfinished) = (Vec::new(), false);
             return Ok(Pass { figures: before, plan, edits, events, warnings, unfinished });
         }
         let Difference { urgent, bulk } = difference;
+        self.standing = None;
         let (mut edits, mut refusals, mut unfinished) = (Vec::new(), Vec::new(), false);
-        for (number, part) in std::iter::once(urgent.as_slice()).chain(bulk.chunks(BULK)).enumerate() {
-            // The first part of the bulk is always made, so that whatever comes all the time stops nothing for ever.
-            if number > 1 && interrupted() {
+        let (mut hastened, mut interrupted) = (Vec::new(), false);
+        let bulk = parts(&bulk, &plan.wanted, &actual);
+        for (number, part) in std::iter::once(urgent.as_slice()).chain(bulk).enumerate() {
+            if number > 1
+                && let Some(ejections) = news(self)
+            {
+                hastened.extend(self.hasten(kernel, ejections)?);
+                interrupted = true;
+            }
+            // So many are always made, so that whatever comes all the time stops nothing for ever.
+            if interrupted && edits.len() >= urgent.len() + BULK {
                 unfinished = true;
                 break;
             }
+            // What has been ejected meanwhile stays out of it.
+            let gone = |edit: &&Edit| hastened.iter().any(|done: &Edit| same_destination(done, edit));
+            let part: Vec<Edit> = part.iter().filter(|edit| !gone(edit)).copied().collect();
             if !part.is_empty() {
-                refusals.extend(kernel.apply(part)?);
-                edits.extend_from_slice(part);
+                refusals.extend(kernel.apply(&part)?);
+                edits.extend(part);
             }
         }
         let refused: HashSet<&Edit> = refusals.iter().map(|refusal| &refusal.edit).collect();
@@ -222,7 +214,7 @@ impl Reconciler {
         if refusals.is_empty() && !self.stubborn.repeats(&edits) {
             events.extend(events_of(self, &vain, &table));
             // What the kernel has taken it has; the next pass looks.
-            for edit in &edits {
+            for edit in edits.iter().chain(&hastened) {
                 let _ = edit.apply_to(&mut table);
             }
         } else {
@@ -238,6 +230,11 @@ impl Reconciler {
         events.extend(self.refusal_event(&refusals, now));
         self.stubborn.stated(&edits);
         self.settle(table);
+        let unfinished = unfinished || interrupted;
+        edits.extend(hastened);
+        if refusals.is_empty() && vain.is_empty() && !unfinished {
+            self.standing = Some(Standing::of(&plan));
+        }
         Ok(Pass { figures, plan, edits, events, warnings, unfinished })
     }
 
@@ -403,6 +400,13 @@ impl Reconciler {
         let owns = |service: &agent_ipvs::Service| service.key() == key;
         self.blueprint.pools.iter().find(|pool| pool.services.iter().any(owns)).map(|pool| pool.name.clone())
     }
+}
+
+/// Whether both are about the same destination of the same service.
+fn same_destination(one: &Edit, other: &Edit) -> bool {
+    one.destination().is_some()
+        && one.destination() == other.destination()
+        && one.service() == other.service()
 }
 
 /// An edit in ipvsadm's words, with what it found.

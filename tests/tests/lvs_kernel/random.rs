@@ -83,12 +83,12 @@ fn error(detail: &str) -> KernelError {
 }
 
 impl Kernel for Watched {
-    fn read(&mut self) -> Result<Snapshot, KernelError> {
+    fn read_while(&mut self, between: &mut dyn FnMut()) -> Result<Snapshot, KernelError> {
         if std::mem::take(&mut self.fail_reading) {
             self.failed += 1;
             return Err(error("no reading"));
         }
-        self.inner.read()
+        self.inner.read_while(between)
     }
 
     fn apply(&mut self, edits: &[Edit]) -> Result<Vec<Refusal>, KernelError> {
@@ -261,7 +261,7 @@ impl Story {
             let memory = self.kernel.inner.read()?.table();
             let usable = serving(&self.reconciler.plan(heard, &memory, now).0.wanted);
             self.kernel.usable = if self.disturbed { BTreeSet::new() } else { usable };
-            let ejections = self.reconciler.ejections(heard, now);
+            let ejections = self.reconciler.ejections(heard, None, now);
             self.reconciler.hasten(&mut self.kernel, ejections)?;
         }
         let before = self.kernel.read()?;
@@ -269,7 +269,7 @@ impl Story {
         let planned = self.reconciler.plan(heard, &actual, now);
         self.kernel.usable = serving(&planned.0.wanted);
         self.disturbed = false;
-        self.reconciler.carry_out(&mut self.kernel, (before, actual), planned, now, || false).map(drop)
+        self.reconciler.carry_out(&mut self.kernel, (before, actual), planned, now, |_| None).map(drop)
     }
 
     /// New verdicts and drains.

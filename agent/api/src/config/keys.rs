@@ -58,7 +58,7 @@ pub(super) const TIMEOUTS: Kind = Kind {
 pub(super) const SYNC: Kind = Kind {
     header: "[lvs.sync]",
     example: "[lvs.sync]",
-    keys: &["role", "interface", "id", "group", "port", "ttl", "max_length"],
+    keys: &["role", "follow", "interface", "id", "group", "port", "ttl", "max_length"],
     not_yet: &[],
 };
 

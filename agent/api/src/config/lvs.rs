@@ -10,6 +10,7 @@ use super::book::{Book, Place, quoted};
 use super::keys;
 use super::suggest::nearest;
 use super::table::{Given, Table};
+use crate::id::Name;
 
 const DAY: u64 = 86_400;
 /// Names of network interfaces are shorter than `IFNAMSIZ`, 16.
@@ -84,8 +85,11 @@ pub struct Timeouts {
 /// `[lvs.sync]`: the kernel's daemons that tell another director of connections, and are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncDaemon {
-    /// `role`: which of the two run.
+    /// `role`: which of the two run; with `follow` not looked at.
     pub role: SyncRoles,
+    /// `follow`: the virtual router that decides which of the two runs: the one that tells where it is Active, the one that is told
+    /// everywhere else.
+    pub follow: Option<Name>,
     /// `interface`: where the messages go, 1 to 15 characters.
     pub interface: String,
     /// `id`: only messages of the same id are taken. Default 0, up to 255.
@@ -112,20 +116,27 @@ pub enum SyncRoles {
 }
 
 /// Reads `[lvs]`, which may stand in one file only.
-pub(super) fn read_lvs(book: &mut Book<'_>, table: &Table<'_>, lvs: &mut Option<(Lvs, Place)>) {
+///
+/// The virtual routers that it names are added to `followed`.
+pub(super) fn read_lvs(
+    book: &mut Book<'_>,
+    table: &Table<'_>,
+    lvs: &mut Option<(Lvs, Place)>,
+    followed: &mut Vec<(Name, Place)>,
+) {
     let Given::Good(table, at) = table.table(book, "lvs", &keys::LVS) else { return };
     if let Some((_, first)) = lvs {
         let first = book.name_of(*first);
         book.wrong(at, format!("[lvs] is there already, at {first}; put all its keys into one"));
     }
-    if let Some(read) = read(book, &table)
+    if let Some(read) = read(book, &table, followed)
         && lvs.is_none()
     {
         *lvs = Some((read, at));
     }
 }
 
-fn read(book: &mut Book<'_>, table: &Table<'_>) -> Option<Lvs> {
+fn read(book: &mut Book<'_>, table: &Table<'_>, followed: &mut Vec<(Name, Place)>) -> Option<Lvs> {
     let default = Lvs::default();
     let adopts = [("named", Adopt::Named), ("exclusive", Adopt::Exclusive)];
     let adopt = word(book, table, "adopt", &adopts);
@@ -140,7 +151,7 @@ fn read(book: &mut Book<'_>, table: &Table<'_>) -> Option<Lvs> {
         Given::Wrong => None,
     };
     let sync = match table.table(book, "sync", &keys::SYNC) {
-        Given::Good(table, _) => sync(book, &table).map(Some),
+        Given::Good(table, _) => sync(book, &table, followed).map(Some),
         Given::Absent => Some(None),
         Given::Wrong => None,
     };
@@ -201,9 +212,20 @@ fn timeouts(book: &mut Book<'_>, table: &Table<'_>) -> Option<Timeouts> {
     Some(Timeouts { tcp: tcp?, tcp_fin: tcp_fin?, udp: udp? })
 }
 
-fn sync(book: &mut Book<'_>, table: &Table<'_>) -> Option<SyncDaemon> {
+fn sync(book: &mut Book<'_>, table: &Table<'_>, followed: &mut Vec<(Name, Place)>) -> Option<SyncDaemon> {
     let roles = [("both", SyncRoles::Both), ("master", SyncRoles::Master), ("backup", SyncRoles::Backup)];
     let role = word(book, table, "role", &roles);
+    let follow = table.text(book, "follow", "follow = \"gateway\"").convert(|text, at| {
+        let name = text.parse::<Name>().map_err(|error| book.wrong(at, format!("follow: {error}"))).ok()?;
+        followed.push((name.clone(), at));
+        Some(name)
+    });
+    if let (Given::Good(..), Given::Good(_, at)) = (&role, &follow) {
+        book.wrong(
+            *at,
+            "role and follow exclude each other: the virtual router decides the role; remove one of them",
+        );
+    }
     let interface = table.needed(book, "interface", "interface = \"eth1\"").convert(|text, at| {
         let plain = |c: char| c.is_ascii_graphic() && c != '/' && c != ':';
         let good = (1..=INTERFACE_MAX).contains(&text.len()) && text.chars().all(plain);
@@ -231,6 +253,7 @@ fn sync(book: &mut Book<'_>, table: &Table<'_>) -> Option<SyncDaemon> {
     let max_length = table.number(book, "max_length", 96..=65_507);
     Some(SyncDaemon {
         role: role.or(SyncRoles::Both)?,
+        follow: follow.not_wrong()?.good(),
         interface: interface.good()?,
         id: u8::try_from(id.or(0)?).ok()?,
         group: group.or(IpAddr::V4(Ipv4Addr::new(224, 0, 0, 81)))?,

@@ -35,6 +35,7 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
         .collect();
     let mut doubles = Doubles::default();
     let mut lvs: Option<(Lvs, Place)> = None;
+    let mut followed = Vec::new();
     let mut status: Option<(Status, Place)> = None;
     let mut sentinels = None;
     let mut alert: Option<(Alert, Place)> = None;
@@ -57,7 +58,7 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
         } else if let Given::Good(_, at) = table.texts(&mut book, "include", true, INCLUDE_EXAMPLE) {
             book.wrong(at, "an included file can't include others; move this line to the main file");
         }
-        read_lvs(&mut book, table, &mut lvs);
+        read_lvs(&mut book, table, &mut lvs, &mut followed);
         read_status(&mut book, table, &mut status);
         read_checks(&mut book, table, &mut sentinels);
         read_alert(&mut book, table, &mut alert, &mut alert_names);
@@ -88,7 +89,7 @@ pub fn parse(sources: &[Source]) -> Result<Config, Mistakes> {
         let known = virtual_servers.iter().map(|server| &server.name).collect();
         see_named(&mut book, "virtual server", known, alert_names.virtual_servers);
         let known = virtual_routers.iter().map(|router| &router.name).collect();
-        see_named(&mut book, "virtual router", known, alert_names.virtual_routers);
+        see_named(&mut book, "virtual router", known, [alert_names.virtual_routers, followed].concat());
     }
     // A broken line may be the header that is missed.
     if !any && !book.has_syntax_mistakes() {

@@ -8,6 +8,7 @@ use super::*;
 use crate::diff::diff;
 
 mod care;
+mod standing;
 
 const CONFIG: &str = r#"
 [[virtual_server]]

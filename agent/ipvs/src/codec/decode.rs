@@ -152,8 +152,8 @@ fn service(nest: Attribute<'_>) -> Result<ServiceStatus, DecodeError> {
             svc::TIMEOUT => timeout = Some(a.u32()?),
             svc::NETMASK => netmask = Some(a),
             svc::PE_NAME => engine = Some(a),
-            svc::STATS => stats = Some(decode_stats(a)?),
-            svc::STATS64 => stats64 = Some(decode_stats(a)?),
+            svc::STATS => stats = Some(a),
+            svc::STATS64 => stats64 = Some(a),
             _ => {}
         }
     }
@@ -188,7 +188,7 @@ fn service(nest: Attribute<'_>) -> Result<ServiceStatus, DecodeError> {
             service.engine = Some(PersistenceEngine::new(name).map_err(|_| engine.invalid())?);
         }
     }
-    Ok(ServiceStatus { service, stats: stats64.or(stats).unwrap_or_default(), destinations: Vec::new() })
+    Ok(ServiceStatus { service, stats: either(stats64, stats)?, destinations: Vec::new() })
 }
 
 fn destination(nest: Attribute<'_>, family: Family) -> Result<DestinationStatus, DecodeError> {
@@ -213,8 +213,8 @@ fn destination(nest: Attribute<'_>, family: Family) -> Result<DestinationStatus,
             dest::TUN_TYPE => kind = a.u8()?,
             dest::TUN_PORT => tunnel_port = a.port()?,
             dest::TUN_FLAGS => tunnel_flags = a.u16()?,
-            dest::STATS => stats = Some(decode_stats(a)?),
-            dest::STATS64 => stats64 = Some(decode_stats(a)?),
+            dest::STATS => stats = Some(a),
+            dest::STATS64 => stats64 = Some(a),
             _ => {}
         }
     }
@@ -229,7 +229,7 @@ fn destination(nest: Attribute<'_>, family: Family) -> Result<DestinationStatus,
         weight: Weight::from_kernel(weight),
         thresholds: Thresholds::from_kernel(upper, lower),
     };
-    Ok(DestinationStatus { destination, stats: stats64.or(stats).unwrap_or_default(), connections })
+    Ok(DestinationStatus { destination, stats: either(stats64, stats)?, connections })
 }
 
 /// What an older kernel does not say is as it would choose it.
@@ -255,6 +255,11 @@ fn sync_daemon(nest: Attribute<'_>) -> Result<SyncDaemon, DecodeError> {
     let role = need(role, OBJECT, daemon::STATE)?;
     let interface = need(interface, OBJECT, daemon::MCAST_IFN)?;
     Ok(SyncDaemon { role, interface, id, group, port, ttl, max_length })
+}
+
+/// The wider of the two forms, which say the same; the other one is not even looked at.
+fn either(wide: Option<Attribute<'_>>, narrow: Option<Attribute<'_>>) -> Result<Stats, DecodeError> {
+    wide.or(narrow).map(decode_stats).transpose().map(Option::unwrap_or_default)
 }
 
 /// Both `STATS` and `STATS64`: the numbers are the same, the widths are not. Padding is 11 and skipped.

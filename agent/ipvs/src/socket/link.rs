@@ -45,17 +45,24 @@ impl Link {
         link.set_buffers(options)?;
         let doing = "asking for the IPVS family";
         let mut family = None;
-        let outcome = link.exchange(doing, 0, &Request::GetFamily, Family::Ipv4, |reply| {
-            if let Reply::Family(number) = reply {
-                family = Some(number);
-            }
-        })?;
+        let outcome = link.exchange(
+            doing,
+            0,
+            &Request::GetFamily,
+            Family::Ipv4,
+            |reply| {
+                if let Reply::Family(number) = reply {
+                    family = Some(number);
+                }
+            },
+            || {},
+        )?;
         if let Outcome::Refused(errno) = outcome {
             return Err(Error::refused(doing, errno));
         }
         link.family = family.ok_or(Error::Silent { doing })?;
         let doing = "reading the version";
-        match link.exchange(doing, 0, &Request::GetInfo, Family::Ipv4, |_| {})? {
+        match link.exchange(doing, 0, &Request::GetInfo, Family::Ipv4, |_| {}, || {})? {
             Outcome::Done { .. } => Ok(link),
             Outcome::Refused(errno) => Err(Error::refused(doing, errno)),
         }
@@ -113,7 +120,8 @@ impl Link {
         codec::messages(self.buffer.get(..len).unwrap_or_default()).try_for_each(|message| take(&message?))
     }
 
-    /// Sends one request and takes its replies until it is done or refused. `flags` is 0 or [`codec::DUMP`].
+    /// Sends one request and takes its replies until it is done or refused; `between` is called after each datagram. `flags` is 0 or
+    /// [`codec::DUMP`].
     pub(super) fn exchange(
         &mut self,
         doing: &'static str,
@@ -121,6 +129,7 @@ impl Link {
         request: &Request<'_>,
         family: Family,
         mut take: impl FnMut(Reply),
+        mut between: impl FnMut(),
     ) -> Result<Outcome, Error> {
         let mut bytes = Vec::with_capacity(MAX_REQUEST);
         // A dump ends by itself; anything else must be told to say that it is done.
@@ -147,6 +156,7 @@ impl Link {
                 Ok(())
             })?;
             parts += usize::from(carried);
+            between();
             match end {
                 Some(None) => return Ok(Outcome::Done { parts }),
                 Some(Some(errno)) => return Ok(Outcome::Refused(errno)),

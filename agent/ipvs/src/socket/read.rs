@@ -4,19 +4,23 @@
 //! entries are missed or come twice, and the destinations of a service that went away are an empty list without an
 //! error. So: an empty list is confirmed, a list in several parts is read until it comes out the same twice, and the list of
 //! services is read again at the end. (To miss an entry, one that was read before it must have gone; a second list that
-//! still has that one was read before it went. Only an entry that goes and comes back each time escapes this.)
+//! still has that one was read before it went. Only an entry that goes and comes back each time escapes this.) The first of the
+//! two may be that of an earlier reading, so a table that stays as it is is read once each time.
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::{Error, Ipvs, Outcome};
 use crate::codec::{self, Reply, Request};
-use crate::types::{DestinationStatus, ServiceKey, ServiceStatus, Snapshot, Table};
+use crate::types::{Destination, DestinationStatus, ServiceKey, ServiceStatus, Snapshot, Table};
 
 /// How often a reading begins anew before it is given up.
 const ROUNDS: u32 = 8;
+
+/// The lists that came in several parts, as they were last read without doubt.
+pub(super) type Known = HashMap<ServiceKey, Vec<Destination>>;
 
 impl Ipvs {
     /// Reads the whole table with its statistics and connection counts.
@@ -24,7 +28,19 @@ impl Ipvs {
     /// # Errors
     /// [`Error::Unsettled`] if others change it all the time; other [`Error`]s.
     pub fn snapshot(&mut self) -> Result<Snapshot, Error> {
-        snapshot(self)
+        self.snapshot_while(|| {})
+    }
+
+    /// The same; `between` is called whenever some of it has been read. There is time then for something urgent, over another
+    /// connection: what that changes is in the reading or not.
+    ///
+    /// # Errors
+    /// As [`Ipvs::snapshot`].
+    pub fn snapshot_while(&mut self, between: impl FnMut()) -> Result<Snapshot, Error> {
+        let mut known = std::mem::take(&mut self.known);
+        let result = snapshot(&mut Reading { ipvs: self, between }, &mut known);
+        self.known = known;
+        result
     }
 
     /// Reads the whole table.
@@ -59,8 +75,17 @@ impl Ipvs {
     /// # Errors
     /// [`Error::Unsettled`] if others change them all the time; other [`Error`]s.
     pub fn destinations(&mut self, key: &ServiceKey) -> Result<Option<Vec<DestinationStatus>>, Error> {
-        destinations(self, key)
+        let mut known = std::mem::take(&mut self.known);
+        let result = destinations(&mut Reading { ipvs: self, between: || {} }, key, &mut known);
+        self.known = known;
+        result
     }
+}
+
+/// A reading under way.
+struct Reading<'i, F> {
+    ipvs: &'i mut Ipvs,
+    between: F,
 }
 
 /// The kernel's lists as it gives them, torn where something changed meanwhile.
@@ -75,10 +100,10 @@ trait Dump {
     fn exists(&mut self, key: &ServiceKey) -> Result<bool, Error>;
 }
 
-impl Dump for Ipvs {
+impl<F: FnMut()> Dump for Reading<'_, F> {
     fn services(&mut self) -> Result<Vec<ServiceStatus>, Error> {
         let mut services = Vec::new();
-        self.ask("reading the services", codec::DUMP, &Request::GetServices, |reply| {
+        self.ipvs.ask("reading the services", codec::DUMP, &Request::GetServices, |reply| {
             if let Reply::Service(service) = reply {
                 services.push(service);
             }
@@ -90,25 +115,27 @@ impl Dump for Ipvs {
         let doing = "reading the destinations of a service";
         let mut destinations = Vec::new();
         let request = Request::GetDestinations(key);
-        let outcome = self.exchange(doing, codec::DUMP, &request, key.family(), |reply| {
+        let (ipvs, between) = (&mut *self.ipvs, &mut self.between);
+        let take = |reply| {
             if let Reply::Destination(destination) = reply {
                 destinations.push(destination);
             }
-        })?;
+        };
+        let outcome = ipvs.exchange_while(doing, codec::DUMP, &request, key.family(), take, between)?;
         match outcome {
             Outcome::Done { parts } => Ok((destinations, parts)),
-            Outcome::Refused(errno) => Err(self.refused(doing, errno)),
+            Outcome::Refused(errno) => Err(self.ipvs.refused(doing, errno)),
         }
     }
 
     fn exists(&mut self, key: &ServiceKey) -> Result<bool, Error> {
-        self.service(key).map(|service| service.is_some())
+        self.ipvs.service(key).map(|service| service.is_some())
     }
 }
 
-fn snapshot(kernel: &mut impl Dump) -> Result<Snapshot, Error> {
+fn snapshot(kernel: &mut impl Dump, known: &mut Known) -> Result<Snapshot, Error> {
     for _ in 0..ROUNDS {
-        if let Some(snapshot) = read_once(kernel)? {
+        if let Some(snapshot) = read_once(kernel, known)? {
             return Ok(snapshot);
         }
     }
@@ -116,13 +143,17 @@ fn snapshot(kernel: &mut impl Dump) -> Result<Snapshot, Error> {
 }
 
 /// One reading; `None` if it went wrong because of changes.
-fn read_once(kernel: &mut impl Dump) -> Result<Option<Snapshot>, Error> {
+fn read_once(kernel: &mut impl Dump, known: &mut Known) -> Result<Option<Snapshot>, Error> {
     let mut services = kernel.services()?;
     if !distinct(services.iter().map(|status| *status.service.key())) {
         return Ok(None);
     }
+    if known.len() > services.len() {
+        let there: HashSet<&ServiceKey> = services.iter().map(|status| status.service.key()).collect();
+        known.retain(|key, _| there.contains(key));
+    }
     for status in &mut services {
-        match destinations(kernel, status.service.key())? {
+        match destinations(kernel, status.service.key(), known)? {
             Some(destinations) => status.destinations = destinations,
             None => return Ok(None),
         }
@@ -132,25 +163,33 @@ fn read_once(kernel: &mut impl Dump) -> Result<Option<Snapshot>, Error> {
     Ok(same.then_some(Snapshot { services }))
 }
 
-fn destinations(kernel: &mut impl Dump, key: &ServiceKey) -> Result<Option<Vec<DestinationStatus>>, Error> {
-    let mut before: Option<Vec<DestinationStatus>> = None;
+fn destinations(
+    kernel: &mut impl Dump,
+    key: &ServiceKey,
+    known: &mut Known,
+) -> Result<Option<Vec<DestinationStatus>>, Error> {
+    let mut before = known.remove(key);
     for _ in 0..ROUNDS {
         let (found, parts) = kernel.destinations(key)?;
         if found.is_empty() {
             return Ok(kernel.exists(key)?.then_some(found));
         }
+        // What is in there was told apart when it was read first.
+        if let Some(list) =
+            before.take_if(|before| before.iter().eq(found.iter().map(|one| &one.destination)))
+        {
+            known.insert(*key, list);
+            return Ok(Some(found));
+        }
         if !distinct(found.iter().map(|status| status.destination.key)) {
             before = None;
             continue;
         }
-        let configured = |status: &DestinationStatus| status.destination;
-        let same =
-            before.is_some_and(|before| before.iter().map(configured).eq(found.iter().map(configured)));
         // One part was filled in one go.
-        if parts <= 1 || same {
+        if parts <= 1 {
             return Ok(Some(found));
         }
-        before = Some(found);
+        before = Some(found.iter().map(|status| status.destination).collect());
     }
     Err(Error::Unsettled { rounds: ROUNDS })
 }

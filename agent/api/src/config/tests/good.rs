@@ -113,6 +113,7 @@ forwarding = "direct"
         timeouts: Timeouts { tcp: Some(3600), tcp_fin: Some(30), udp: Some(10) },
         sync: Some(SyncDaemon {
             role: SyncRoles::Master,
+            follow: None,
             interface: "eth1".to_owned(),
             id: 51,
             group: "239.1.1.1".parse().unwrap(),

@@ -82,6 +82,11 @@ fn the_kernels_daemon_and_timeouts() {
             "sync = { interface = \"eth1\", role = \"slave\" }",
             "unknown role \"slave\"; write \"both\" or \"master\" or \"backup\"",
         ),
+        ("sync = { interface = \"eth1\", follow = \"gateway\" }", "there is no virtual router \"gateway\""),
+        (
+            "sync = { interface = \"eth1\", role = \"master\", follow = \"gateway\" }",
+            "role and follow exclude each other: the virtual router decides the role; remove one of them",
+        ),
     ] {
         let Mistakes(said) = read(&format!("[lvs]\n{keys}\n{}", pool("", "", ""))).unwrap_err();
         assert_eq!(said.iter().map(|one| one.message.as_str()).collect::<Vec<_>>(), [why], "{keys}");
