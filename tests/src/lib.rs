@@ -8,10 +8,13 @@
 
 pub mod asker;
 pub mod bed;
+pub mod forwarding;
 pub mod guest;
 pub mod harness;
 pub mod holdfast;
+pub mod keepalived;
 pub mod name_server;
+pub mod netlink;
 pub mod network;
 pub mod patience;
 pub mod question;

@@ -56,6 +56,7 @@ const CASES: &[Case] = cases![
     refusals::each_has_its_cause,
     refusals::do_not_stop_the_rest,
     refusals::more_than_a_default_buffer_holds,
+    refusals::an_overrun_is_told_and_over_with_the_next_call,
     refusals::without_capability,
     races::foreign_removal_between_reading_and_writing,
     races::reading_while_others_write,

@@ -14,7 +14,7 @@ use agent_api::{
 };
 use agent_core::blueprint::{Blueprint, service_key};
 use agent_core::plan::Ejections;
-use agent_daemon::{Signal, Signals, Watchdog, boot_id, load_config};
+use agent_daemon::{Signal, Signals, Start, Watchdog, boot_id, load_config};
 use agent_link::{Changed, Lvsd, Reporter, Watcher, former_state};
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -34,17 +34,6 @@ const SUMMARY: Duration = Duration::from_secs(10);
 
 /// The least time between two looks at the sync daemons.
 const SYNC_PAUSE: Duration = Duration::from_secs(1);
-
-/// Where everything is.
-#[derive(Debug)]
-pub struct Start {
-    /// The configuration.
-    pub config: PathBuf,
-    /// The agent's socket.
-    pub socket: PathBuf,
-    /// The agent's state file.
-    pub state: PathBuf,
-}
 
 /// Why the loop wakes up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +68,7 @@ pub(crate) fn load(path: &std::path::Path) -> anyhow::Result<Asked> {
 /// # Errors
 /// The configuration is wrong, or the process can't be set up.
 pub fn run(start: Start) -> anyhow::Result<()> {
-    let asked = load(&start.config)?;
+    let asked = load(&start.common.config)?;
     // One wake-up of each kind at most is waiting, so that a full channel loses nothing.
     let (wake, wakes) = sync_channel(16);
     let signal_wake = wake.clone();
@@ -99,10 +88,11 @@ pub fn run(start: Start) -> anyhow::Result<()> {
     let services = lvsd.map(|section| section.items.clone()).unwrap_or_default();
     let kernel = lvsd.map(|section| section.head.kernel.clone()).unwrap_or_default();
     let head = LvsHead { kernel, ..LvsHead::default() };
-    let reporter = Reporter::<Lvsd>::start(&start.socket, identity.clone(), head.clone(), services.clone())
-        .context("can't start reporting")?;
+    let reporter =
+        Reporter::<Lvsd>::start(&start.common.socket, identity.clone(), head.clone(), services.clone())
+            .context("can't start reporting")?;
     let follows = asked.sync.as_ref().is_some_and(Sync::follows);
-    let watcher = watch(&start.socket, follows, &wake)?;
+    let watcher = watch(&start.common.socket, follows, &wake)?;
     let daemon = Daemon {
         reconciler: former_reconciler(asked.blueprint, lvsd),
         kernel: LinuxKernel::default(),
@@ -119,8 +109,8 @@ pub fn run(start: Start) -> anyhow::Result<()> {
         held: Held::default(),
         urgent_news: false,
         identity,
-        config: start.config,
-        socket: start.socket,
+        config: start.common.config,
+        socket: start.common.socket,
         wake,
         former,
         reporter,
@@ -132,7 +122,7 @@ pub fn run(start: Start) -> anyhow::Result<()> {
 /// What a former run left: from the agent, or else from its state file.
 pub(crate) fn former(start: &Start) -> Option<State> {
     match boot_id() {
-        Ok(boot_id) => former_state(&start.socket, &start.state, &boot_id, FORMER_WAIT),
+        Ok(boot_id) => former_state(&start.common.socket, &start.state, &boot_id, FORMER_WAIT),
         Err(error) => {
             tracing::warn!("a former run's facts are not used: {error}");
             None

@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use agent_daemon::{Common, DEFAULT_STATE};
+use agent_daemon::Start;
 use clap::Parser;
 use lvsd::daemon;
 use lvsd::once::{self, Task};
@@ -14,10 +14,7 @@ use lvsd::once::{self, Task};
 #[command(name = "lvsd", version, about, max_term_width = 100)]
 struct Args {
     #[command(flatten)]
-    common: Common,
-    /// The agent's state file, read at the start when the agent does not answer.
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_STATE)]
-    state: std::path::PathBuf,
+    start: Start,
     /// Print the edits that the next pass would make, in ipvsadm's words, and end. Changes nothing.
     #[arg(long)]
     dry_run: bool,
@@ -33,23 +30,19 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
-        Ok(args) => args,
-        Err(error) => error.exit(),
-    };
-    agent_daemon::init_logging(args.common.log_level);
-    agent_daemon::run(|| {
-        let start =
-            daemon::Start { config: args.common.config, socket: args.common.socket, state: args.state };
-        let task = match (args.remove, args.drain) {
-            (true, _) => Task::Remove,
-            (_, true) => Task::Drain,
-            _ => Task::Pass,
-        };
-        if args.dry_run || args.once || task != Task::Pass {
-            once::run(&start, task, args.dry_run)
-        } else {
-            daemon::run(start)
-        }
-    })
+    agent_daemon::main(
+        |args: &Args| args.start.common.log_level,
+        |args| {
+            let task = match (args.remove, args.drain) {
+                (true, _) => Task::Remove,
+                (_, true) => Task::Drain,
+                _ => Task::Pass,
+            };
+            if args.dry_run || args.once || task != Task::Pass {
+                once::run(&args.start, task, args.dry_run)
+            } else {
+                daemon::run(args.start)
+            }
+        },
+    )
 }

@@ -8,11 +8,12 @@ use std::io::Write as _;
 
 use agent_core::blueprint::{Blueprint, service_key};
 use agent_core::diff::diff;
+use agent_daemon::Start;
 use agent_ipvs::{Edit, ServiceKey, Table, Weight};
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 
-use crate::daemon::{Start, former, former_reconciler, heard, load};
+use crate::daemon::{former, former_reconciler, heard, load};
 use crate::kernel::{Kernel as _, LinuxKernel};
 
 /// What is to be done once.
@@ -31,7 +32,7 @@ pub enum Task {
 /// # Errors
 /// The configuration is wrong, the table can't be read or written, or an edit is refused.
 pub fn run(start: &Start, task: Task, dry_run: bool) -> anyhow::Result<()> {
-    let asked = load(&start.config)?;
+    let asked = load(&start.common.config)?;
     let former = former(start);
     let mut kernel = LinuxKernel::default();
     let actual = kernel.read()?.table();

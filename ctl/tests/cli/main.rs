@@ -5,6 +5,7 @@
 mod docs;
 mod drain;
 mod fake;
+mod moving;
 mod routers;
 mod run;
 mod status;

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use holdfast_tests::asker::{Asker, Plan, Tally};
 use holdfast_tests::bed::{Bed, SOON, Timing};
+use holdfast_tests::forwarding::Forwarding;
 use holdfast_tests::harness::{Case, note};
 use holdfast_tests::holdfast::Daemon;
-use holdfast_tests::network::{CLIENT, DIRECTOR, VIP};
+use holdfast_tests::network::VIP;
 use holdfast_tests::patience::wait_for;
 
 /// Queries a second.
@@ -23,36 +24,25 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 fn direct(bed: &mut Bed) -> Result<()> {
-    hygiene(bed, "direct")
+    hygiene(bed, Forwarding::Direct)
 }
 
 fn tunnel(bed: &mut Bed) -> Result<()> {
-    for server in &bed.network.servers {
-        let _ = server.output("ip", &["link", "add", "name", "tunl0", "type", "ipip"]);
-        server.output("ip", &["link", "set", "tunl0", "up"])?;
-        server.set(&[("net/ipv4/conf/tunl0/rp_filter", "0"), ("net/ipv4/conf/all/rp_filter", "0")])?;
-    }
-    hygiene(bed, "tunnel")
+    hygiene(bed, Forwarding::Tunnel)
 }
 
 fn nat(bed: &mut Bed) -> Result<()> {
-    bed.network.director.set(&[("net/ipv4/ip_forward", "1")])?;
-    // It switches these on again where it is switched on itself.
-    bed.network
-        .director
-        .set(&[("net/ipv4/conf/all/send_redirects", "0"), ("net/ipv4/conf/eth0/send_redirects", "0")])?;
-    let (client, director) = (CLIENT.to_string(), DIRECTOR.to_string());
-    for server in &bed.network.servers {
-        server.output("ip", &["route", "replace", &format!("{client}/32"), "via", &director])?;
-    }
-    let done = hygiene(bed, "nat");
-    for server in &bed.network.servers {
-        server.output("ip", &["route", "del", &format!("{client}/32")])?;
-    }
+    hygiene(bed, Forwarding::Nat)
+}
+
+fn hygiene(bed: &mut Bed, forwarding: Forwarding) -> Result<()> {
+    forwarding.set_up(&bed.network)?;
+    let done = losses(bed, forwarding.name());
+    forwarding.take_back(&bed.network)?;
     done
 }
 
-fn hygiene(bed: &mut Bed, method: &str) -> Result<()> {
+fn losses(bed: &mut Bed, method: &str) -> Result<()> {
     for same_port in [true, false] {
         bed.reset()?;
         let text = bed.config(&Timing::QUICK, "", "").replace("\"direct\"", &format!("{method:?}"));

@@ -1,38 +1,23 @@
 //! The first step of moving in: the shipped keepalived snippet, run by a real keepalived against real name servers.
 
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use holdfast_tests::bed::Bed;
 use holdfast_tests::harness::Case;
 use holdfast_tests::holdfast::program;
+use holdfast_tests::keepalived::Keepalived;
 use holdfast_tests::name_server::Behaviour;
 use holdfast_tests::network::VIP;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
 /// Far more than keepalived needs to start, or to run a check of two seconds twice.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const CASES: &[Case] =
     &[Case { name: "keepalived_takes_servers_out_and_back_by_the_shipped_snippet", run: snippet }];
-
-/// keepalived, until it is dropped.
-struct Keepalived(Child);
-
-impl Drop for Keepalived {
-    fn drop(&mut self) {
-        // It ends its children itself.
-        if let Ok(pid) = i32::try_from(self.0.id()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-        }
-        let _ = self.0.wait();
-    }
-}
 
 fn snippet(bed: &mut Bed) -> Result<()> {
     // Where its user may run it, and only root may write: what enable_script_security asks for.
@@ -53,23 +38,10 @@ fn snippet(bed: &mut Bed) -> Result<()> {
     }
     ensure!(text.contains(&VIP.to_string()), "the snippet is for another virtual address");
     text = text.replace("/usr/bin/dnscheck", &dnscheck.display().to_string());
-    let config = directory.join("keepalived.conf");
-    fs::write(&config, text)?;
-
-    let log = directory.join("log");
-    let pids = |name: &str| directory.join(name).display().to_string();
-    let mut command = Command::new("keepalived");
-    command
-        .args(["--dont-fork", "--log-console", "--log-detail", "--check", "--use-file"])
-        .arg(&config)
-        .args(["--pid", &pids("pid"), "--checkers_pid", &pids("checkers-pid")])
-        .stdin(Stdio::null())
-        .stdout(File::create(&log)?)
-        .stderr(File::options().append(true).open(&log)?);
-    let keepalived = Keepalived(bed.network.director.spawn(&mut command)?);
+    let keepalived = Keepalived::start(&bed.network.director, directory, &text)?;
     let done = followed(bed, &reals);
+    let said = keepalived.said();
     drop(keepalived);
-    let said = fs::read_to_string(&log).unwrap_or_default();
     let _ = fs::remove_dir_all(directory);
     done.with_context(|| format!("keepalived said:\n{said}"))?;
     ensure!(!said.contains("disabling"), "keepalived does not run the check:\n{said}");

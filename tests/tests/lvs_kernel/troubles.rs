@@ -1,18 +1,21 @@
 //! Trouble with the kernel: what the state and an operator see of it, and that it ends by itself.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use holdfast_tests::bed::{Bed, SOON, Timing};
 use holdfast_tests::harness::Case;
 use holdfast_tests::holdfast::{Daemon, Status};
+use holdfast_tests::netlink::shrink_buffers;
 use holdfast_tests::network::VIP;
 use holdfast_tests::patience::wait_for;
 
 pub(crate) const CASES: &[Case] = &[
     Case { name: "without_the_capability_the_state_says_so", run: denied },
     Case { name: "stop_asks_removes_ours_and_start_brings_them_back", run: stopped },
+    Case { name: "lost_answers_of_the_kernel_are_told_and_got_over", run: overrun },
     // Last: the module takes everybody's table with it.
     Case { name: "a_kernel_without_ipvs_is_told_and_its_return_is_seen", run: unloaded },
 ];
@@ -94,6 +97,53 @@ fn stopped(bed: &mut Bed) -> Result<()> {
     bed.ipvsadm(&["-D", "-t", "203.0.113.9:80"])
 }
 
+/// Ten refusals in one batch, and no room for them: ENOBUFS.
+fn overrun(bed: &mut Bed) -> Result<()> {
+    // Broadcast addresses, which the kernel refuses as destinations; fail open wants them in all the same.
+    let bad: Vec<String> = (1..=10).map(|last| format!("10.77.0.{last}")).collect();
+    for address in &bad {
+        let route = ["route", "add", "broadcast", address.as_str(), "dev", "eth0", "table", "local"];
+        bed.network.director.output("ip", &route)?;
+    }
+    let mut text = bed.config(&Timing::QUICK, "", "");
+    text.push_str(
+        "\n[[virtual_server]]\nname = \"hopeless\"\naddress = \"192.0.2.99\"\nservices = [\"udp/53\"]\nmin_serving = \"100%\"\n\
+         [virtual_server.check.dns]\nqname = \"resolve.test\"\ninterval = \"500ms\"\ntimeout = \"250ms\"\nfall = 1\n",
+    );
+    for (number, address) in bad.iter().enumerate() {
+        text.push_str(&format!(
+            "[[virtual_server.real_server]]\nname = \"bad{number}\"\naddress = \"{address}\"\n"
+        ));
+    }
+    bed.holdfast.write_config(&text)?;
+    bed.holdfast.start_all(&bed.network.director, &Daemon::ALL)?;
+    let told = |bed: &Bed, words: &str, what: &str, after: u64| {
+        bed.holdfast.status_when(what, SOON, |status| {
+            status.events_after(after).iter().any(|event| event.contains(words))
+        })
+    };
+    let done = (|| {
+        let before =
+            told(bed, "the kernel does not do what is wanted", "the refusals are told", 0)?.last_event();
+        let lvsd = bed.holdfast.pid(Daemon::Lvsd).context("lvsd runs")?;
+        shrink_buffers(lvsd)?;
+        told(bed, "did not fit into the receive buffer", "that answers were lost is told", before)?;
+        told(bed, "can be used again", "it is got over", before)?;
+        bed.holdfast.all_alive()?;
+        // What is good has been kept up all the time, and still is.
+        let (vip, real) = (format!("{VIP}:53"), bed.address(0)?);
+        bed.table_when("who serves is in", SOON, |table| table.serves(VIP.into(), real))?;
+        bed.ipvsadm(&["-d", "-u", &vip, "-r", &format!("{real}:53")])?;
+        bed.table_when("drift is mended", SOON, |table| table.weights(VIP.into(), real) == [100, 100])
+            .map(drop)
+    })();
+    for address in &bad {
+        let route = ["route", "del", "broadcast", address.as_str(), "dev", "eth0", "table", "local"];
+        bed.network.director.output("ip", &route)?;
+    }
+    done
+}
+
 fn unloaded(bed: &mut Bed) -> Result<()> {
     bed.start_holdfast(&Timing::QUICK)?;
     bed.holdfast.stop(Daemon::Lvsd)?;
@@ -114,9 +164,8 @@ fn unloaded(bed: &mut Bed) -> Result<()> {
     })();
     fs::write(LOADER, loader)?;
     told?;
-    // What the state says is to be done; the rest comes about by itself, and is an event.
-    let loaded = Command::new("modprobe").arg("ip_vs").output().context("modprobe")?;
-    ensure!(loaded.status.success(), "{loaded:?}");
+    // Nobody loads the module: lvsd asks for it again and again, and then the kernel can.
+    wait_for("the kernel has IPVS again", SOON, || Ok(Path::new("/proc/net/ip_vs").exists().then_some(())))?;
     bed.settled()?;
     bed.holdfast.status_when("its return is an event", SOON, |status| {
         status.events_after(0).iter().any(|event| event.contains("can be used again"))

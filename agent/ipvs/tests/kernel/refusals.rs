@@ -1,5 +1,6 @@
 //! What the kernel refuses, and how that is told.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Command, ExitCode};
 
@@ -7,6 +8,9 @@ use agent_ipvs::{
     ConnectOptions, Destination, DestinationKey, Edit, Error, Forwarding, Ipvs, Protocol, Refusal, Scheduler,
     Weight,
 };
+
+use rustix::net::sockopt::set_socket_recv_buffer_size;
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use crate::bed::{self, apply, connect, direct, ip, key, run, service, table, udp};
 
@@ -108,6 +112,35 @@ pub fn more_than_a_default_buffer_holds() {
         assert!(places.eq(0..1_000));
         assert_eq!(ipvs.requests_written(), 1_000);
     }
+}
+
+/// Answers that do not fit are lost (ENOBUFS). That is told, and over with the next call.
+pub fn an_overrun_is_told_and_over_with_the_next_call() {
+    let sockets = || -> BTreeSet<i32> {
+        let fds = fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap());
+        let socket = |entry: &fs::DirEntry| {
+            fs::read_link(entry.path()).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"))
+        };
+        fds.filter(socket).map(|entry| entry.file_name().to_string_lossy().parse().unwrap()).collect()
+    };
+    let before = sockets();
+    let mut ipvs = connect();
+    let own: Vec<i32> = sockets().difference(&before).copied().collect();
+    assert_eq!(own.len(), 1, "one socket was opened");
+    // The library has sized its batches by the buffer that it got. Now somebody takes that away.
+    let process = pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).unwrap();
+    let socket = pidfd_getfd(&process, own[0], PidfdGetfdFlags::empty()).unwrap();
+    set_socket_recv_buffer_size(&socket, 0).unwrap();
+
+    let dns = udp("10.0.0.1");
+    let mut edits = vec![Edit::RemoveService(udp("10.0.0.9")); 100];
+    edits.push(Edit::AddService(service(dns)));
+    let error = ipvs.apply(&edits).unwrap_err();
+    assert!(matches!(error, Error::Overrun), "{error}");
+    assert!(error.to_string().ends_with("some are lost: read the table again"), "{error}");
+    // What was sent has been done all the same, as the text says, and a reading shows it.
+    assert!(table(&mut ipvs).contains_key(&dns));
+    assert_eq!(ipvs.apply(&edits).unwrap().failures.len(), 101);
 }
 
 /// Runs this program again without the capability.

@@ -176,7 +176,8 @@ fn a_list_that_stays_as_it_is_is_read_once() {
         assert!(script.destinations.is_empty(), "dumps are left over");
         found
     };
-    let (before, after): ((&[u16], usize), (&[u16], usize)) = ((&[3, 2, 1], 2), (&[4, 3, 2, 1], 2));
+    let before: (&[u16], usize) = (&[3, 2, 1], 2);
+    let after: (&[u16], usize) = (&[4, 3, 2, 1], 2);
     assert_eq!(read(&[before, before]), Some(vec![3, 2, 1]));
     assert_eq!(read(&[before]), Some(vec![3, 2, 1]));
     // Torn: 3 went while it was read, so that 1 was missed.
