@@ -108,7 +108,7 @@ fn overrun(bed: &mut Bed) -> Result<()> {
     let mut text = bed.config(&Timing::QUICK, "", "");
     text.push_str(
         "\n[[virtual_server]]\nname = \"hopeless\"\naddress = \"192.0.2.99\"\nservices = [\"udp/53\"]\nmin_serving = \"100%\"\n\
-         [virtual_server.check.dns]\nqname = \"resolve.test\"\ninterval = \"500ms\"\ntimeout = \"250ms\"\nfall = 1\n",
+         [virtual_server.check.exec]\ncommand = [\"/bin/false\"]\nexit_codes = \"script\"\ninterval = \"1s\"\ntimeout = \"500ms\"\nfall = 1\n",
     );
     for (number, address) in bad.iter().enumerate() {
         text.push_str(&format!(
