@@ -11,6 +11,7 @@ mod fence;
 mod links;
 mod macvlan;
 mod netlink;
+mod pages;
 mod ping;
 pub mod plan;
 mod port;

@@ -1,5 +1,5 @@
 //! The raw system calls that neither `nix` nor `socket2` has: an integer option, a packet socket's address, the real-time
-//! scheduler. Nothing else in the crate is `unsafe`.
+//! scheduler, pages that are not needed. Nothing else in the crate is `unsafe`.
 
 #![allow(unsafe_code)]
 
@@ -33,6 +33,16 @@ pub(crate) fn bind_packet(fd: BorrowedFd<'_>, interface: u32, protocol: u16) -> 
     let result = unsafe {
         libc::bind(fd.as_raw_fd(), (&raw const address).cast(), mem::size_of_val(&address) as libc::socklen_t)
     };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Forgets which pages of a mapping are in memory; they are read again where they are needed.
+///
+/// # Safety
+/// The mapping is of a file, and none of its pages was changed.
+pub(crate) unsafe fn forget_pages(start: usize, length: usize) -> io::Result<()> {
+    // SAFETY: by the caller's promise what is read there afterwards is what was there before.
+    let result = unsafe { libc::madvise(start as *mut libc::c_void, length, libc::MADV_DONTNEED) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 

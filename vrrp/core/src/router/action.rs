@@ -172,10 +172,11 @@ pub(super) struct Actions(VecDeque<Action>);
 
 impl Actions {
     /// A driver that drains after every input never has more than a dozen waiting.
+    const USUAL: usize = 14;
     const LIMIT: usize = 64;
 
     pub(super) fn new() -> Self {
-        Self(VecDeque::with_capacity(Self::LIMIT))
+        Self(VecDeque::with_capacity(Self::USUAL))
     }
 
     /// Adds a command. If nobody drains, what can be missed goes first; of the commands about addresses only the last

@@ -18,6 +18,8 @@ use crate::time::Time;
 /// What an Active router keeps in mind.
 #[derive(Debug, Default)]
 pub(super) struct Holding {
+    /// Since when the router is Active.
+    since: Time,
     /// When our last advert was sent.
     last_advert: Time,
     /// When the addresses vanish unless they are renewed.
@@ -37,6 +39,8 @@ pub(super) struct Holding {
 /// go there; what came before that is answered still. A client that knew no MAC address and asked just then may have
 /// learned ours: the last advert makes the winner announce again.
 pub const LINGERING: Duration = Duration::from_millis(20);
+/// Within this time after a takeover the former Active router may have spoken once more before it heard of it or let go.
+const LAST_WORDS: Duration = Duration::from_millis(120);
 /// Removed addresses are put back so often before there is a quiet [`RESTORE_SPACING`]; then the router gives up.
 const RESTORES_AT_ONCE: u8 = 4;
 const RESTORE_SPACING: Duration = Duration::from_secs(1);
@@ -50,7 +54,7 @@ impl VirtualRouter {
     /// Speaks first, so that the old Active router lets go, then takes the addresses, then says where they are.
     pub(super) fn become_active(&mut self, reason: Reason, now: Time) {
         self.become_state(State::Active, reason, now);
-        self.active = Holding { restores_left: RESTORES_AT_ONCE, ..Holding::default() };
+        self.active = Holding { since: now, restores_left: RESTORES_AT_ONCE, ..Holding::default() };
         self.active_interval = self.config.interval();
         self.backup.heard = None;
         self.send_advert(now);
@@ -91,7 +95,10 @@ impl VirtualRouter {
             self.yield_to(source, advert, now);
         } else if self.answer(now) && now >= self.active.next_repair {
             self.active.next_repair = now + REPAIR_SPACING;
-            self.report(Event::LosingAdvertAnswered { source, priority: advert.priority });
+            // The last advert of the one that just yielded is no second Active router.
+            if now >= self.active.since + LAST_WORDS {
+                self.report(Event::LosingAdvertAnswered { source, priority: advert.priority });
+            }
             self.announce_anew(now);
         }
     }

@@ -107,6 +107,8 @@ struct Group {
     name: std::sync::Arc<str>,
     /// Something about it changed that is to be told at the end of the turn.
     changed: bool,
+    /// Its core's deadline, so that looking for the next one of all groups is cheap.
+    next: Option<Time>,
 }
 
 /// One virtual router.
@@ -307,6 +309,9 @@ impl Engine {
                 known.core.handle(Target::Member(member), input, now);
                 self.carry(group, now);
             }
+        }
+        if let Some(known) = self.groups.get_mut(group) {
+            known.next = known.core.deadline();
         }
     }
 

@@ -119,7 +119,7 @@ impl Group {
             trouble: carry::Trouble::default(),
             device: None,
         });
-        Self { core, members: members.collect(), name: plan.name, changed: true }
+        Self { core, members: members.collect(), name: plan.name, changed: true, next: None }
     }
 }
 

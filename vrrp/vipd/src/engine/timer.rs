@@ -25,9 +25,11 @@ impl Timer {
         self.fd.as_fd()
     }
 
-    /// Wakes up at `at`, or not at all. A moment that has passed wakes up at once.
+    /// Wakes up at `at` or earlier, or not at all. A moment that has passed wakes up at once. A timer that is set for earlier
+    /// is left alone: most deadlines move away before they come, and one wake-up for nothing costs less than setting it anew
+    /// each time.
     pub(super) fn set(&mut self, at: Option<Time>) -> nix::Result<()> {
-        if self.set == at {
+        if self.set.is_some_and(|set| at.is_some_and(|at| set <= at)) {
             return Ok(());
         }
         match at {
@@ -42,9 +44,8 @@ impl Timer {
         Ok(())
     }
 
-    /// Takes note that it has fired.
+    /// Takes note that it has fired. Its descriptor stays readable until it is set again, which it is before each wait.
     pub(super) fn fired(&mut self) {
-        let _ = self.fd.wait();
         self.set = None;
     }
 }

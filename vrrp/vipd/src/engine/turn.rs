@@ -84,7 +84,7 @@ impl Engine {
 
     /// When something is to be done next.
     fn deadline(&mut self) -> Option<Time> {
-        let cores = self.groups.iter().filter_map(|group| group.core.deadline()).min();
+        let cores = self.groups.iter().filter_map(|group| group.next).min();
         let frames = self.ports.segments().filter_map(|segment| segment.deadline()).min();
         [cores, frames, Some(self.slow_news)].into_iter().flatten().min()
     }
@@ -92,7 +92,7 @@ impl Engine {
     fn serve_deadlines(&mut self) {
         let now = clock::now();
         for group in 0..self.groups.len() {
-            let due = self.groups.get(group).and_then(|group| group.core.deadline());
+            let due = self.groups.get(group).and_then(|group| group.next);
             if let Some(at) = due.filter(|at| *at <= now) {
                 self.figures.lateness = self.figures.lateness.max(now.since(at));
                 self.feed(group, Target::All, Input::DeadlinePassed, now);

@@ -253,3 +253,12 @@ fn what_comes_meanwhile_ends_the_moment() {
     assert_eq!(bed.tell(Input::OrderLifted), "priority(1->100)");
     assert_eq!(bed.fire_until(Deadline::LetGo), "release");
 }
+
+#[test]
+fn the_last_advert_of_the_loser_is_answered_but_is_no_news() {
+    let mut bed = Bed::active(settings());
+    bed.wait(ms(20.0));
+    assert_eq!(bed.hear(HIGH, 99), "advert(100) announce");
+    bed.wait(ms(1000.0));
+    assert_eq!(bed.hear(HIGH, 99), "advert(100) answered announce");
+}
