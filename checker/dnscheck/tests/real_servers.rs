@@ -21,18 +21,19 @@ fn zone(serial: u32) -> String {
     )
 }
 
-fn bind() -> Server {
+fn bind(more: &str) -> Server {
     let config = r#"
 options { directory "DIR"; listen-on port PORT { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none;
-  recursion no; dnssec-validation no; notify no; server-id "box-1"; max-cache-size 8m; };
+  recursion no; dnssec-validation no; notify no; server-id "box-1"; max-cache-size 8m; MORE };
 controls { };
 zone "resolve.test" { type primary; file "zone"; };
-"#;
+"#
+    .replace("MORE", more);
     let port = free_port();
     Server::start(
         "named",
         &["-g", "-n", "1", "-U", "1", "-c", "DIR/server.conf"],
-        config,
+        &config,
         &[("zone", &zone(5))],
         ("resolve.test", port),
     )
@@ -129,9 +130,19 @@ fn authoritative(server: &Server) {
     server.expect(true, "", "--qname elsewhere.example --expect-rcode REFUSED");
 }
 
+/// A server that takes no query over UDP without the cookie that it has handed out.
+#[test]
+fn bind_9_that_insists_on_cookies() {
+    let server = bind("require-server-cookie yes;");
+    server.expect(true, "192.0.2.80", "--qname resolve.test --cookie --expect-answer 192.0.2.80");
+    server.expect(true, "over TCP", "--qname resolve.test --cookie");
+    server.expect(true, "BADCOOKIE", "--qname resolve.test --cookie --expect-rcode BADCOOKIE");
+    server.expect(false, "dns_answer_mismatch", "--qname resolve.test --cookie --expect-answer 192.0.2.99");
+}
+
 #[test]
 fn bind_9() {
-    let server = bind();
+    let server = bind("");
     authoritative(&server);
     server.expect(true, "box-1", "--qname id.server --qtype TXT --qclass CH --expect-answer box-1");
     server.expect(false, "dns_unsigned", "--qname resolve.test --rrsig");

@@ -48,7 +48,7 @@ pub struct Exchange {
     /// The question, if the check's has placeholders.
     question: Option<Box<Question>>,
     keep_reply: bool,
-    /// How new tries are made: TCP once a reply was truncated, or once UDP has passed where both must.
+    /// How new tries are made: TCP once a reply was truncated or wants a cookie, or once UDP has passed where both must.
     transport: Transport,
     /// What came over UDP, where both must pass and UDP has.
     passed: Option<Judgement>,
@@ -269,7 +269,7 @@ impl Exchange {
             return;
         }
         if transport != check.transport && self.passed.is_none() && !judgement.detail.is_empty() {
-            judgement.detail.push_str(" (over TCP, as the reply over UDP was truncated)");
+            judgement.detail.push_str(" (over TCP, where the reply over UDP sent us)");
         }
         let reply = self.keep_reply.then(|| octets.into());
         self.finish(judgement, Some(latency), reply, transport, now);

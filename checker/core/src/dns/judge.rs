@@ -220,12 +220,23 @@ pub fn judge_serial(octets: &[u8], least: u32) -> Option<Judgement> {
     zone::behind(serial_of(octets), least)
 }
 
-/// Whether `octets` are a truncated reply that may pass when the query is repeated over TCP.
+/// Whether `octets` are a reply that may pass when the query is repeated over TCP: a truncated one, or one that insists on a cookie
+/// of the server's, which TCP stands for (RFC 7873 section 5.2.3).
 #[must_use]
 pub fn wants_tcp(check: &DnsCheck, octets: &[u8]) -> bool {
     Reply::parse(octets).is_ok_and(|reply| {
-        reply.header.truncated() && check.expect.admits(reply.header.rcode()) && !judges_truncation(check)
+        let cut = reply.header.truncated()
+            && check.expect.admits(reply.header.rcode())
+            && !judges_truncation(check);
+        cut || insists_on_a_cookie(check, &reply)
     })
+}
+
+/// Whether the server answers to our cookie that it wants its own.
+fn insists_on_a_cookie(check: &DnsCheck, reply: &Reply<'_>) -> bool {
+    check.ask.edns.as_ref().is_some_and(|edns| edns.cookie)
+        && !check.expect.admits(Rcode::BADCOOKIE)
+        && reply.walk() == Ok(Rcode::BADCOOKIE)
 }
 
 /// Whether the check itself says if a reply is to be truncated.

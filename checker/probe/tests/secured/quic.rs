@@ -45,3 +45,16 @@ fn answers_over_quic() {
     };
     expect("closed port", &over, closed, "udp_refused");
 }
+
+/// Another program's client understands the server that these tests are made with: it speaks RFC 9250 and not just what we do.
+#[test]
+fn kdig_understands_the_server() {
+    let server = quic(&CERTIFICATES.good, b"doq", |query| Some(message(&right(query))));
+    let output = std::process::Command::new("kdig")
+        .args(["+quic", "+time=10", "+retry=0", "-p", &server.addr.port().to_string()])
+        .args(["@127.0.0.1", "resolve.test", "A"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("QUIC") && said.contains("192.0.2.80"), "{said}");
+}

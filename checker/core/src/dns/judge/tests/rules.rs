@@ -234,3 +234,15 @@ fn case_and_cookies_must_be_ours() {
     assert_eq!(sort(&check, sent(&question), &cookie(query::cookie(1), 1)), Err(Stray::Cookie));
     assert_eq!(sort(&check, sent(&question), &ok().0), Ok(()));
 }
+
+#[test]
+fn a_cookie_that_is_insisted_on_takes_tcp() {
+    let mut check = check();
+    // An OPT record with the upper bits of response code 23 (BADCOOKIE).
+    let refused = Sample::reply(ID, 7).count(3, 1).junk(b"\0\0\x29\x04\xd0\x01\0\0\0\0\0").0;
+    assert!(!wants_tcp(&check, &refused), "without a cookie of ours there is nothing to repeat");
+    check.ask = Ask { edns: Some(Edns { cookie: true, ..Edns::default() }), ..Ask::default() };
+    assert!(wants_tcp(&check, &refused));
+    check.expect.rcodes = ["BADCOOKIE".parse().unwrap()].into_iter().collect();
+    assert!(!wants_tcp(&check, &refused), "it is what was expected");
+}
