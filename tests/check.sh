@@ -14,8 +14,8 @@ PACKAGES=(gcc libc6-dev iproute2 ipvsadm kmod bind9 nsd knot unbound bind9-dnsut
 PACKAGES+=(python3-aiosmtpd)
 # Signed zones, and what dnscheck is tested with and measured against.
 PACKAGES+=(bind9-utils knot-resolver knot-dnsutils keepalived frr nftables)
-# The web server that checks by HTTP are tested against.
-PACKAGES+=(nginx-light nginx-common)
+# The web server that checks by HTTP are tested against, and what loads a unit's system call filter where there is no systemd.
+PACKAGES+=(nginx-light nginx-common python3-seccomp)
 LOGS=${CARGO_TARGET_DIR:-target}/check
 PASSED=0 FAILED=0 FAILURES=()
 
