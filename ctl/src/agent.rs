@@ -87,10 +87,12 @@ pub fn state_from_file(path: &Path, boot_id: Option<&str>) -> Result<State, Stat
         state.checkd = CheckSection::default();
         state.lvsd = LvsSection::default();
         state.vipd = agent_api::RouterSection::default();
+        state.alertd = agent_api::AlertSection::default();
     }
     // Nobody is connected to a file.
     state.checkd.connected = false;
     state.lvsd.connected = false;
     state.vipd.connected = false;
+    state.alertd.connected = false;
     Ok(state)
 }

@@ -12,6 +12,10 @@ use agent_core::view::Selection;
 use agent_daemon::{DEFAULT_CONFIG, DEFAULT_SOCKET, DEFAULT_STATE};
 use clap::{Parser, Subcommand};
 
+mod alerts;
+
+pub use alerts::{Alert, AlertVerb, Silence, SilenceAdd, SilenceTargetArgs, SilenceVerb};
+
 /// A drain that lasts longer than this is better given without an end.
 const LONGEST_DRAIN: Duration = Duration::from_secs(366 * 86_400);
 
@@ -67,6 +71,10 @@ pub enum Command {
     Takeover(Handover),
     /// Have a virtual router's addresses on another machine
     Yield(Handover),
+    /// Keep alerts from being told: add, list, remove
+    Silence(Silence),
+    /// Try whether alerts arrive
+    Alert(Alert),
     /// Run the daemons in the foreground, for containers and trials
     Run(Run),
     /// What `run` starts first for each daemon
@@ -393,74 +401,4 @@ fn timeline_length(text: &str) -> Result<Duration, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::{CommandFactory, Parser};
-
-    use super::*;
-
-    fn parse(line: &str) -> Result<Args, clap::Error> {
-        Args::try_parse_from(line.split('|'))
-    }
-
-    #[test]
-    fn definition_holds_together() {
-        Args::command().debug_assert();
-    }
-
-    #[test]
-    fn good_lines_are_understood() {
-        for line in [
-            "holdfast|status",
-            "holdfast|status|resolver/dns1|--json|--watch",
-            "holdfast|--socket|/tmp/a|status",
-            "holdfast|status|--socket|/tmp/a",
-            "holdfast|explain|dns1",
-            "holdfast|explain|resolver/dns1|--json",
-            "holdfast|check-config|--config|x.toml|--json",
-            "holdfast|diff|--config|x.toml",
-            "holdfast|drain|dns1|--why|kernel update|--for|2h",
-            "holdfast|drain|dns1|--for|1d 12h|--force",
-            "holdfast|undrain|resolver/dns1",
-            "holdfast|takeover|vip|--for|1h|--why|test",
-            "holdfast|yield|vip|--end",
-            "holdfast|run|--config|x|--runtime-dir|/tmp/x|--state|/tmp/y",
-        ] {
-            assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err().map(|e| e.to_string()));
-        }
-    }
-
-    #[test]
-    fn bad_lines_are_refused() {
-        for line in [
-            "holdfast",
-            "holdfast|stat",
-            "holdfast|drain",
-            "holdfast|drain|",
-            "holdfast|drain|a/b/c",
-            "holdfast|drain|dns1|--for|5",
-            "holdfast|drain|dns1|--for|-5s",
-            "holdfast|drain|dns1|--for|500ms",
-            "holdfast|drain|dns1|--for|400d",
-            "holdfast|drain|dns 1",
-            "holdfast|yield",
-            "holdfast|takeover|a/b",
-            "holdfast|drain|dns1|dns2",
-            "holdfast|status|\u{1b}[31m",
-        ] {
-            assert!(parse(line).is_err(), "{line}");
-        }
-    }
-
-    #[test]
-    fn targets_are_narrowed() {
-        let name: Name = "resolver".parse().unwrap();
-        let other: Name = "mail".parse().unwrap();
-        let plain: Target = "dns1".parse().unwrap();
-        let pair: Target = "resolver/dns1".parse().unwrap();
-        assert_eq!(plain.narrowed(None).unwrap().to_string(), "dns1");
-        assert_eq!(plain.narrowed(Some(&name)).unwrap().to_string(), "resolver/dns1");
-        assert_eq!(pair.narrowed(None).unwrap().to_string(), "resolver/dns1");
-        assert_eq!(pair.narrowed(Some(&name)).unwrap().to_string(), "resolver/dns1");
-        assert!(pair.narrowed(Some(&other)).unwrap_err().contains("contradict"));
-    }
-}
+mod tests;

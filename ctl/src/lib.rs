@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod alert;
 pub mod args;
 mod check_config;
 mod diff;
@@ -18,6 +19,7 @@ pub mod import;
 mod lvs;
 mod output;
 mod run;
+mod silence;
 mod status;
 pub mod text;
 mod timeline;
@@ -66,6 +68,8 @@ pub fn execute(args: Args) -> anyhow::Result<Outcome> {
         Command::Undrain(undrain) => drain::undrain(&socket, &undrain),
         Command::Takeover(order) => handover::execute(&socket, agent_api::HandoverKind::Takeover, &order),
         Command::Yield(order) => handover::execute(&socket, agent_api::HandoverKind::Yield, &order),
+        Command::Silence(args) => silence::execute(&socket, &args.verb),
+        Command::Alert(args) => alert::execute(&socket, &args.verb),
         Command::Run(run) => run::execute(args.socket.as_deref(), &run),
         Command::BecomeDaemon(daemon) => Err(run::become_daemon(&daemon)),
     }

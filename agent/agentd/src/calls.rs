@@ -5,11 +5,12 @@
 
 mod handovers;
 mod orders;
+mod silences;
 
 use agent_api::State;
 use agent_api::wire::{
     AgentError, DESCRIPTION, DRAIN, END_HANDOVER, GET_STATE, HANDOVER, INTERFACE, REPORT, Report,
-    ReportReply, UNDRAIN, WATCH, Watch,
+    ReportReply, SILENCE, TEST_ALERTS, UNDRAIN, UNSILENCE, WATCH, Watch,
 };
 use agent_core::ledger::Role;
 use agent_link::message::{Call, GET_INFO, GET_INTERFACE_DESCRIPTION, Reply, SERVICE, ServiceError};
@@ -147,6 +148,31 @@ async fn dispatch(connection: &mut Connection, call: &Call<'_>, oneway: bool) ->
             may_order(connection, "end an order to a virtual router").await?;
             let known = ["virtual_router", "on_behalf_of"];
             let reply = handovers::end_order(connection, parameters(call, Some(&known))?).await?;
+            done(connection, oneway, &reply).await
+        }
+        SILENCE => {
+            may_order(connection, "silence alerts").await?;
+            let known = [
+                "virtual_server",
+                "real_server",
+                "virtual_router",
+                "severity",
+                "why",
+                "for_seconds",
+                "on_behalf_of",
+            ];
+            let reply = silences::silence(connection, parameters(call, Some(&known))?).await?;
+            done(connection, oneway, &reply).await
+        }
+        UNSILENCE => {
+            may_order(connection, "end a silence").await?;
+            let known = ["virtual_server", "real_server", "virtual_router", "on_behalf_of"];
+            let reply = silences::unsilence(connection, parameters(call, Some(&known))?).await?;
+            done(connection, oneway, &reply).await
+        }
+        TEST_ALERTS => {
+            may_order(connection, "test the alerts").await?;
+            let reply = silences::test(connection, parameters(call, Some(&["on_behalf_of"]))?).await?;
             done(connection, oneway, &reply).await
         }
         _ => Err(not_found(method).into()),

@@ -57,6 +57,7 @@ pub fn size_of(ledger: &Ledger) -> usize {
     let destinations: usize = state.lvsd.items.values().map(|service| service.destinations.len()).sum();
     (state.checkd.items.len() + state.lvsd.items.len()) * 400
         + state.vipd.items.len() * 4_000
+        + state.alertd.items.len() * 1_000
         + destinations * 150
         + state.events.len() * 400
 }

@@ -19,6 +19,9 @@ pub const LVS_USER: &str = "holdfast-lvs";
 /// The user that `vipd` runs as.
 pub const VIP_USER: &str = "holdfast-vip";
 
+/// The user that `alertd` runs as.
+pub const ALERT_USER: &str = "holdfast-alert";
+
 /// How long the system's user database may take to name somebody.
 const NAMING: Duration = Duration::from_secs(2);
 /// How many names are remembered.
@@ -31,6 +34,7 @@ pub struct People {
     checkd: Option<u32>,
     lvsd: Option<u32>,
     vipd: Option<u32>,
+    alertd: Option<u32>,
     names: RefCell<BTreeMap<u32, String>>,
 }
 
@@ -44,12 +48,14 @@ impl People {
                 None
             }
         };
-        Self::new(geteuid().as_raw(), uid_of(CHECK_USER), uid_of(LVS_USER), uid_of(VIP_USER))
+        let daemons = [CHECK_USER, LVS_USER, VIP_USER, ALERT_USER].map(uid_of);
+        Self::new(geteuid().as_raw(), daemons)
     }
 
-    fn new(own: u32, checkd: Option<u32>, lvsd: Option<u32>, vipd: Option<u32>) -> Self {
+    /// The users of `checkd`, `lvsd`, `vipd` and `alertd`.
+    fn new(own: u32, [checkd, lvsd, vipd, alertd]: [Option<u32>; 4]) -> Self {
         let names = RefCell::new(BTreeMap::from([(0, "root".to_owned())]));
-        Self { own, checkd, lvsd, vipd, names }
+        Self { own, checkd, lvsd, vipd, alertd, names }
     }
 
     /// Whether `uid` may give orders.
@@ -68,12 +74,13 @@ impl People {
             Role::Checkd => (CHECK_USER, self.checkd),
             Role::Lvsd => (LVS_USER, self.lvsd),
             Role::Vipd => (VIP_USER, self.vipd),
+            Role::Alertd => (ALERT_USER, self.alertd),
         }
     }
 
     /// Whether `uid` is one of ours: it has places of its own, which readers can't take.
     pub fn is_ours(&self, uid: u32) -> bool {
-        [Role::Checkd, Role::Lvsd, Role::Vipd].into_iter().any(|role| self.may_report(uid, role))
+        Role::ALL.into_iter().any(|role| self.may_report(uid, role))
     }
 
     /// The refusal of an order.
@@ -116,21 +123,22 @@ mod tests {
 
     #[test]
     fn each_user_has_its_part() {
-        let people = People::new(990, Some(991), Some(992), Some(993));
+        let people = People::new(990, [Some(991), Some(992), Some(993), Some(994)]);
         for (uid, orders, reports) in [
-            (0, true, [true; 3]),
-            (990, true, [true; 3]),
-            (991, false, [true, false, false]),
-            (992, false, [false, true, false]),
-            (993, false, [false, false, true]),
-            (1000, false, [false; 3]),
+            (0, true, [true; 4]),
+            (990, true, [true; 4]),
+            (991, false, [true, false, false, false]),
+            (992, false, [false, true, false, false]),
+            (993, false, [false, false, true, false]),
+            (994, false, [false, false, false, true]),
+            (1000, false, [false; 4]),
         ] {
             assert_eq!(people.may_order(uid), orders, "{uid}");
-            let may = [Role::Checkd, Role::Lvsd, Role::Vipd].map(|role| people.may_report(uid, role));
+            let may = Role::ALL.map(|role| people.may_report(uid, role));
             assert_eq!(may, reports, "{uid}");
             assert_eq!(people.is_ours(uid), reports.contains(&true), "{uid}");
         }
-        let alone = People::new(1000, None, None, None);
+        let alone = People::new(1000, [None; 4]);
         assert!(alone.may_order(1000) && alone.may_report(1000, Role::Lvsd) && !alone.is_ours(1001));
     }
 }

@@ -7,10 +7,12 @@
 
 mod clean;
 mod daemon;
+mod engine;
 mod letter;
-mod peers;
+mod peer;
 mod post;
 mod program;
+mod report;
 mod secret;
 mod smtp;
 mod store;

@@ -7,8 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent_api::Channel;
 use agent_api::config::{Hook, Smtp, Transport};
-use agent_core::digest::outbox::{Destination, Outcome};
+use agent_core::digest::outbox::Outcome;
 use agent_core::digest::{Kind, Notice};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -31,9 +32,11 @@ pub struct Job {
     /// The entry's number and file.
     pub number: u64,
     pub file: u64,
-    pub to: Destination,
+    pub to: Channel,
     pub notice: Arc<Notice>,
     pub ways: Arc<Ways>,
+    /// Which test it is of, if it is one: then there is no entry, and it is not tried again.
+    pub test: Option<Timestamp>,
 }
 
 /// What came of one.
@@ -41,8 +44,12 @@ pub struct Job {
 pub struct Result {
     pub number: u64,
     pub file: u64,
-    pub to: Destination,
+    pub to: Channel,
     pub outcome: Outcome,
+    /// What was answered to a notice that was delivered.
+    pub answer: String,
+    /// Which test it was of, if it was one.
+    pub test: Option<Timestamp>,
 }
 
 /// The lanes.
@@ -63,7 +70,7 @@ impl Post {
 
     /// Begins a delivery. The caller sees to it that one mail and one job for each other destination is under way at a time.
     pub fn begin(&self, job: Job) {
-        if matches!(job.to, Destination::Mail(_)) {
+        if matches!(job.to, Channel::Mail(_)) {
             if let Err(error) = self.mail.try_send(job) {
                 tracing::error!("the mail lane is stuck: {error}");
             }
@@ -71,19 +78,19 @@ impl Post {
         }
         let results = self.results.clone();
         tokio::spawn(async move {
-            let outcome = match &job.to {
-                Destination::Webhook(name) => match job.ways.webhook(name) {
+            let (outcome, answer) = match &job.to {
+                Channel::Webhook(name) => match job.ways.webhook(name) {
                     Some(hook) => webhook::send(hook, &job.notice, Timestamp::now()).await,
-                    None => gone(),
+                    None => (gone(), String::new()),
                 },
-                Destination::Command(name) => match job.ways.command(name) {
-                    Some(hook) => command(hook, &job.notice).await,
-                    None => gone(),
+                Channel::Command(name) => match job.ways.command(name) {
+                    Some(hook) => (command(hook, &job.notice).await, "it exited with 0".to_owned()),
+                    None => (gone(), String::new()),
                 },
-                Destination::Mail(_) => gone(),
+                Channel::Mail(_) => (gone(), String::new()),
             };
-            let Job { number, file, to, .. } = job;
-            let _ended = results.send(Result { number, file, to, outcome }).await;
+            let Job { number, file, to, test, .. } = job;
+            let _ended = results.send(Result { number, file, to, outcome, answer, test }).await;
         });
     }
 }
@@ -109,17 +116,18 @@ async fn mail_lane(mut jobs: mpsc::Receiver<Job>, results: mpsc::Sender<Result>)
             jobs.recv().await
         };
         let Some(job) = job else { return };
-        let outcome = mail(&job, &mut conversation).await;
-        let Job { number, file, to, .. } = job;
-        if results.send(Result { number, file, to, outcome }).await.is_err() {
+        let (outcome, answer) = mail(&job, &mut conversation).await;
+        let Job { number, file, to, test, .. } = job;
+        if results.send(Result { number, file, to, outcome, answer, test }).await.is_err() {
             return;
         }
     }
 }
 
-async fn mail(job: &Job, conversation: &mut Option<(Smtp, Conversation)>) -> Outcome {
-    let Some(mail) = job.ways.mail() else { return gone() };
-    let Destination::Mail(to) = &job.to else { return gone() };
+async fn mail(job: &Job, conversation: &mut Option<(Smtp, Conversation)>) -> (Outcome, String) {
+    let none = |outcome| (outcome, String::new());
+    let Some(mail) = job.ways.mail() else { return none(gone()) };
+    let Channel::Mail(to) = &job.to else { return none(gone()) };
     let style = Style { from: mail.from.clone(), zone: job.ways.zone.clone() };
     let mut shown = job.ways.addresses(&job.notice.route);
     if !shown.contains(to) {
@@ -127,10 +135,12 @@ async fn mail(job: &Job, conversation: &mut Option<(Smtp, Conversation)>) -> Out
     }
     let bytes = match letter::mail(&job.notice, &style, &shown) {
         Ok(bytes) => bytes,
-        Err(error) => return Outcome::Refused { why: error.to_string() },
+        Err(error) => return none(Outcome::Refused { why: error.to_string() }),
     };
     match &mail.transport {
-        Transport::Sendmail(program) => sendmail(program, &mail.from, to, &bytes).await,
+        Transport::Sendmail(program) => {
+            (sendmail(program, &mail.from, to, &bytes).await, "it exited with 0".to_owned())
+        }
         Transport::Smtp(smtp) => over_smtp(smtp, &mail.from, to, &bytes, conversation).await,
     }
 }
@@ -141,7 +151,7 @@ async fn over_smtp(
     to: &str,
     bytes: &[u8],
     kept: &mut Option<(Smtp, Conversation)>,
-) -> Outcome {
+) -> (Outcome, String) {
     // A connection that was kept may have been closed from the other end meanwhile: then a fresh one is tried at once.
     if let Some((server, mut conversation)) = kept.take().filter(|(server, _)| server == smtp) {
         match conversation.send(from, to, bytes).await {
@@ -165,12 +175,13 @@ async fn over_smtp(
     outcome(result)
 }
 
-fn outcome(result: std::result::Result<(), SmtpError>) -> Outcome {
+fn outcome(result: std::result::Result<String, SmtpError>) -> (Outcome, String) {
+    let none = |outcome| (outcome, String::new());
     match result {
-        Ok(()) => Outcome::Delivered,
-        Err(SmtpError::Never(why)) => Outcome::Refused { why },
-        Err(SmtpError::Later(why)) => Outcome::Failed { why, all: false },
-        Err(SmtpError::Server(why)) => Outcome::Failed { why, all: true },
+        Ok(answer) => (Outcome::Delivered, answer),
+        Err(SmtpError::Never(why)) => none(Outcome::Refused { why }),
+        Err(SmtpError::Later(why)) => none(Outcome::Failed { why, all: false }),
+        Err(SmtpError::Server(why)) => none(Outcome::Failed { why, all: true }),
     }
 }
 

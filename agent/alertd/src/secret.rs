@@ -81,6 +81,16 @@ pub fn key(secret: &Secret) -> Result<Hidden, SecretError> {
     Ok(Hidden(key.to_owned()))
 }
 
+/// One line, `NAME:PASSWORD` as a rule.
+pub fn line(secret: &Secret) -> Result<Hidden, SecretError> {
+    let (path, text) = read(secret)?;
+    let line = text.reveal().trim_end_matches(['\r', '\n']);
+    if line.is_empty() || line.contains(['\r', '\n']) {
+        return Err(SecretError::Form { path, form: "not one line" });
+    }
+    Ok(Hidden(line.to_owned()))
+}
+
 fn read(secret: &Secret) -> Result<(PathBuf, Hidden), SecretError> {
     let path = match secret {
         Secret::File(path) => path.clone(),

@@ -117,8 +117,8 @@ impl Conversation {
         Ok(Self { connection, who: who.to_owned(), limit: smtp.timeout })
     }
 
-    /// Sends one mail to one recipient. After an error of the [`SmtpError::Server`] kind the conversation is over.
-    pub async fn send(&mut self, from: &str, to: &str, mail: &[u8]) -> Result<(), SmtpError> {
+    /// Sends one mail to one recipient, and returns what the server said to it. After an error of the [`SmtpError::Server`] kind the conversation is over.
+    pub async fn send(&mut self, from: &str, to: &str, mail: &[u8]) -> Result<String, SmtpError> {
         match timeout(self.limit, self.transaction(from, to, mail)).await {
             Ok(result) => result,
             Err(_) => Err(SmtpError::Server(format!(
@@ -129,7 +129,7 @@ impl Conversation {
         }
     }
 
-    async fn transaction(&mut self, from: &str, to: &str, mail: &[u8]) -> Result<(), SmtpError> {
+    async fn transaction(&mut self, from: &str, to: &str, mail: &[u8]) -> Result<String, SmtpError> {
         let bad = |address: &str| SmtpError::Never(format!("{address:?} is not taken as a mail address"));
         let sender: Address = from.parse().map_err(|_| bad(from))?;
         let recipient: Address = to.parse().map_err(|_| bad(to))?;
@@ -156,7 +156,10 @@ impl Conversation {
             return Err(self.judge(&error).await);
         }
         match self.connection.message(mail).await {
-            Ok(_) => Ok(()),
+            Ok(response) => {
+                let words: Vec<&str> = response.message().collect();
+                Ok(clean::cut(&format!("{} {}", response.code(), words.join(" ")), 200))
+            }
             Err(error) => Err(self.judge(&error).await),
         }
     }

@@ -16,12 +16,20 @@ use crate::{secret, trust};
 /// How much of an answer is read.
 const ANSWER_MAX: usize = 64 * 1024;
 
-/// Sends `notice`.
-pub async fn send(hook: &Webhook, notice: &Notice, now: Timestamp) -> Outcome {
+/// Sends `notice`, and says what came of it and what was answered.
+pub async fn send(hook: &Webhook, notice: &Notice, now: Timestamp) -> (Outcome, String) {
+    let told = post(hook, notice, now).await;
+    match told {
+        Ok(status) => (Outcome::Delivered, format!("it answered {status}")),
+        Err(outcome) => (outcome, String::new()),
+    }
+}
+
+async fn post(hook: &Webhook, notice: &Notice, now: Timestamp) -> Result<hyper::StatusCode, Outcome> {
     let later = |why: String| Outcome::Failed { why, all: false };
     let body = match serde_json::to_vec(notice) {
         Ok(body) => body,
-        Err(error) => return Outcome::Refused { why: error.to_string() },
+        Err(error) => return Err(Outcome::Refused { why: error.to_string() }),
     };
     let time = now.as_second().to_string();
     let mut headers = vec![
@@ -32,13 +40,13 @@ pub async fn send(hook: &Webhook, notice: &Notice, now: Timestamp) -> Outcome {
     if let Some(secret) = &hook.secret {
         match secret::key(secret) {
             Ok(key) => headers.push(("x-holdfast-signature", signature(key.reveal(), &time, &body))),
-            Err(error) => return later(error.to_string()),
+            Err(error) => return Err(later(error.to_string())),
         }
     }
     let tls = match trust::web(hook.ca.as_deref()) {
         Ok(tls) => Some(tls),
         Err(_) if !hook.url.tls => None,
-        Err(error) => return later(error.to_string()),
+        Err(error) => return Err(later(error.to_string())),
     };
     let request = Ask {
         url: &hook.url,
@@ -49,13 +57,13 @@ pub async fn send(hook: &Webhook, notice: &Notice, now: Timestamp) -> Outcome {
         limit: hook.timeout,
     };
     match ask(request, tls).await {
-        Ok((status, _)) if status.is_success() => Outcome::Delivered,
+        Ok((status, _)) if status.is_success() => Ok(status),
         // These say that this document will never be taken; anything else may be mended over there.
         Ok((status, _)) if matches!(status.as_u16(), 400 | 410 | 413 | 422) => {
-            Outcome::Refused { why: format!("it answered {status}") }
+            Err(Outcome::Refused { why: format!("it answered {status}") })
         }
-        Ok((status, _)) => later(format!("it answered {status}")),
-        Err(error) => later(error.to_string()),
+        Ok((status, _)) => Err(later(format!("it answered {status}"))),
+        Err(error) => Err(later(error.to_string())),
     }
 }
 

@@ -188,6 +188,9 @@ pub struct Silence {
     /// What it is about.
     #[serde(flatten)]
     pub target: SilenceTarget,
+    /// Only troubles no graver than this; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
     /// Who gave the order: the user name the kernel vouches for, and in brackets whom it says it acts for.
     pub who: String,
     /// Why, in the operator's words.
@@ -204,6 +207,16 @@ impl Silence {
     #[must_use]
     pub fn in_force(&self, now: Timestamp) -> bool {
         now < self.until
+    }
+}
+
+impl std::fmt::Display for Silence {
+    /// What is not told: `resolver/dns1`, `everything up to warning`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.severity {
+            Some(most) => write!(f, "{} up to {most}", self.target),
+            None => write!(f, "{}", self.target),
+        }
     }
 }
 

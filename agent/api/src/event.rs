@@ -84,6 +84,10 @@ pub enum EventKind {
     HandoverOrdered,
     /// Such an order ended: by the operator or because its time was over.
     HandoverEnded,
+    /// An operator silences alerts.
+    SilenceOrdered,
+    /// A silence ended: by the operator or because its time was over.
+    SilenceEnded,
     /// A daemon has not been heard for longer than its facts may be trusted.
     ReporterFellSilent,
     /// A daemon that had fallen silent reports again.
@@ -134,6 +138,8 @@ impl EventKind {
             Self::StandbyCutOff => "standby_cut_off",
             Self::HandoverOrdered => "handover_ordered",
             Self::HandoverEnded => "handover_ended",
+            Self::SilenceOrdered => "silence_ordered",
+            Self::SilenceEnded => "silence_ended",
             Self::ReporterFellSilent => "reporter_fell_silent",
             Self::ReporterReturned => "reporter_returned",
             Self::Other => "other",

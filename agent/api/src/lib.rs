@@ -15,6 +15,7 @@ pub mod order;
 pub mod router;
 pub mod section;
 pub mod state;
+pub mod telling;
 mod traffic;
 pub mod wire;
 
@@ -23,7 +24,7 @@ pub use basis::{Basis, ProbeRun};
 pub use checker_core::Verdict;
 pub use event::{Event, EventKind, NewEvent};
 pub use id::{AddressFamily, CauseCode, Name, NameError, Protocol, RealServerId, ServiceAddress};
-pub use order::{Drain, DrainTarget, Handover, HandoverKind, Orders};
+pub use order::{AlertTest, Drain, DrainTarget, Handover, HandoverKind, Orders};
 pub use router::{
     HeardRouter, PriorityPart, RouterDiscrepancy, RouterKind, RouterReport, RouterSection, RouterSender,
     RouterState, RouterTransition, RouterUpdate, VipHead,
@@ -33,4 +34,5 @@ pub use section::{
     LvsUpdate, RealServerHealth, Reporter, Section, SectionUpdate, ServiceReport, Setting,
 };
 pub use state::{SCHEMA, State, Storage, Update};
+pub use telling::{AlertHead, AlertSection, AlertUpdate, Channel, ChannelReport, TestReport};
 pub use traffic::Traffic;

@@ -3,7 +3,7 @@
 //! Owns the words of an order and the rule when it is in force. Orders outlive restarts and reboots. They
 //! change no network by themselves: `lvsd` reads them as facts.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Silence;
@@ -117,6 +117,26 @@ impl Handover {
     }
 }
 
+/// An order to send a test through every channel of `alertd`. Its time is its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertTest {
+    /// Who gave the order: as in a [`Drain`].
+    pub who: String,
+    /// When it was given.
+    pub since: Timestamp,
+}
+
+impl AlertTest {
+    /// How long `alertd` may take note of it.
+    pub const KEPT: SignedDuration = SignedDuration::from_mins(2);
+
+    /// When it ends by itself.
+    #[must_use]
+    pub fn until(&self) -> Timestamp {
+        self.since.checked_add(Self::KEPT).unwrap_or(Timestamp::MAX)
+    }
+}
+
 /// All orders in force. At most one drain and one silence per target, one handover per virtual router.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orders {
@@ -129,6 +149,9 @@ pub struct Orders {
     /// The silences, at most one per target.
     #[serde(default)]
     pub silences: Vec<Silence>,
+    /// The latest test of the alerts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert_test: Option<AlertTest>,
 }
 
 impl Orders {

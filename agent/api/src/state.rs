@@ -12,6 +12,7 @@ use crate::event::Event;
 use crate::order::Orders;
 use crate::router::{RouterSection, RouterUpdate};
 use crate::section::{CheckSection, CheckUpdate, LvsSection, LvsUpdate};
+use crate::telling::{AlertSection, AlertUpdate};
 
 /// Version of the document's schema. A reader refuses a newer one.
 pub const SCHEMA: u32 = 1;
@@ -42,6 +43,9 @@ pub struct State {
     /// What `vipd` holds.
     #[serde(default)]
     pub vipd: RouterSection,
+    /// What `alertd` told.
+    #[serde(default)]
+    pub alertd: AlertSection,
     /// How far each reporter's own events were taken.
     #[serde(default)]
     pub sequences: Sequences,
@@ -66,6 +70,7 @@ impl State {
             checkd: CheckSection::default(),
             lvsd: LvsSection::default(),
             vipd: RouterSection::default(),
+            alertd: AlertSection::default(),
             sequences: Sequences::default(),
             storage: Storage::default(),
             events: VecDeque::new(),
@@ -86,6 +91,9 @@ impl State {
         }
         if let Some(vipd) = update.vipd {
             self.vipd.apply(vipd);
+        }
+        if let Some(alertd) = update.alertd {
+            self.alertd.apply(alertd);
         }
         if let Some(storage) = update.storage {
             self.storage = storage;
@@ -108,6 +116,8 @@ pub struct Sequences {
     pub lvsd: u64,
     /// Of `vipd`.
     pub vipd: u64,
+    /// Of `alertd`.
+    pub alertd: u64,
 }
 
 /// Whether the agent can keep the state on disk. While it can't, it lives in memory and no order is taken.
@@ -140,6 +150,9 @@ pub struct Update {
     /// Changes of `vipd`'s section.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vipd: Option<RouterUpdate>,
+    /// Changes of `alertd`'s section.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alertd: Option<AlertUpdate>,
     /// Whether the state is kept on disk, when that changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,

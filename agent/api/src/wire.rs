@@ -5,12 +5,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::alert::{Severity, Silence, SilenceTarget};
 use crate::event::NewEvent;
 use crate::id::Name;
-use crate::order::{Drain, DrainTarget, Handover, HandoverKind};
+use crate::order::{AlertTest, Drain, DrainTarget, Handover, HandoverKind};
 use crate::router::RouterUpdate;
 use crate::section::{CheckUpdate, LvsUpdate};
 use crate::state::State;
+use crate::telling::AlertUpdate;
 
 /// The interface definition, as `org.varlink.service.GetInterfaceDescription` returns it.
 pub const DESCRIPTION: &str = include_str!("../org.holdfast.Agent.varlink");
@@ -31,6 +33,12 @@ pub const UNDRAIN: &str = "org.holdfast.Agent.Undrain";
 pub const HANDOVER: &str = "org.holdfast.Agent.Handover";
 /// Ends such an order. Parameters [`EndHandoverOrder`], reply [`EndHandoverReply`].
 pub const END_HANDOVER: &str = "org.holdfast.Agent.EndHandover";
+/// Keeps alerts about something from being told. Parameters [`SilenceOrder`], reply [`SilenceReply`].
+pub const SILENCE: &str = "org.holdfast.Agent.Silence";
+/// Ends silences. Parameters [`UnsilenceOrder`], reply [`UnsilenceReply`].
+pub const UNSILENCE: &str = "org.holdfast.Agent.Unsilence";
+/// Has a test sent through every channel. Parameters [`AlertTestOrder`], reply [`AlertTestReply`].
+pub const TEST_ALERTS: &str = "org.holdfast.Agent.TestAlerts";
 
 /// The sections that a watcher can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -44,6 +52,8 @@ pub enum Part {
     Lvsd,
     /// `vipd`'s section.
     Vipd,
+    /// `alertd`'s section.
+    Alertd,
     /// Whether the state is kept on disk.
     Storage,
     /// Events.
@@ -80,6 +90,9 @@ pub struct Report {
     /// `vipd`'s section.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vipd: Option<RouterUpdate>,
+    /// `alertd`'s section.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alertd: Option<AlertUpdate>,
     /// Events with their sequence numbers, in order. Numbers count from 1 for each run of the reporter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<ReportedEvent>,
@@ -190,6 +203,67 @@ pub struct EndHandoverReply {
     pub ended: Handover,
 }
 
+/// Parameters of [`SILENCE`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SilenceOrder {
+    /// What is not told of; with no name in it everything.
+    #[serde(flatten)]
+    pub target: SilenceTarget,
+    /// Only troubles no graver than this; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
+    /// Why, in the operator's words; at most 500 characters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+    /// For how long, in seconds, at most a year: a silence always has an end.
+    pub for_seconds: u64,
+    /// As in [`DrainOrder`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
+}
+
+/// Reply to [`SILENCE`]: the order as it is on disk now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SilenceReply {
+    /// The order.
+    pub silence: Silence,
+    /// Whether it replaced an order for the same target.
+    pub replaced: bool,
+}
+
+/// Parameters of [`UNSILENCE`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnsilenceOrder {
+    /// Which: the target it was given with.
+    #[serde(flatten)]
+    pub target: SilenceTarget,
+    /// As in [`DrainOrder`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
+}
+
+/// Reply to [`UNSILENCE`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnsilenceReply {
+    /// The order that was ended.
+    pub ended: Silence,
+}
+
+/// Parameters of [`TEST_ALERTS`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertTestOrder {
+    /// As in [`DrainOrder`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
+}
+
+/// Reply to [`TEST_ALERTS`]: what came of it is in `alertd`'s section, under the order's time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertTestReply {
+    /// The order.
+    pub test: AlertTest,
+}
+
 /// The interface's errors; on the wire `org.holdfast.Agent.` and the variant's name, with these parameters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(tag = "error", content = "parameters")]
@@ -236,6 +310,23 @@ pub enum AgentError {
     #[error("{target} is not drained")]
     #[serde(rename = "org.holdfast.Agent.NotDrained")]
     NotDrained {
+        /// What was asked for.
+        target: String,
+    },
+    /// No virtual server of that name is configured.
+    #[error("no virtual server {name} is configured{}", .suggestion.as_ref().map(|s| format!("; did you mean {s}?")).unwrap_or_default())]
+    #[serde(rename = "org.holdfast.Agent.NoSuchVirtualServer")]
+    NoSuchVirtualServer {
+        /// What was asked for.
+        name: String,
+        /// A name that is near it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        suggestion: Option<String>,
+    },
+    /// There is no such silence.
+    #[error("{target} is not silenced")]
+    #[serde(rename = "org.holdfast.Agent.NotSilenced")]
+    NotSilenced {
         /// What was asked for.
         target: String,
     },

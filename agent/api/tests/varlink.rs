@@ -12,17 +12,18 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt::Debug;
 
 use agent_api::event::{Event, NewEvent};
-use agent_api::order::{Drain, Handover, Orders};
+use agent_api::order::{AlertTest, Drain, Handover, Orders};
 use agent_api::state::{Sequences, Storage};
 use agent_api::wire::{
-    self, AgentError, DrainOrder, DrainReply, EndHandoverOrder, EndHandoverReply, HandoverOrder,
-    HandoverReply, Report, ReportReply, ReportedEvent, StateReply, UndrainOrder, UndrainReply, Watch,
+    self, AgentError, AlertTestOrder, AlertTestReply, DrainOrder, DrainReply, EndHandoverOrder,
+    EndHandoverReply, HandoverOrder, HandoverReply, Report, ReportReply, ReportedEvent, SilenceOrder,
+    SilenceReply, StateReply, UndrainOrder, UndrainReply, UnsilenceOrder, UnsilenceReply, Watch,
 };
 use agent_api::{
-    Basis, CheckHead, CheckReport, CheckSection, CheckUpdate, DestinationReport, HeardRouter, KernelTable,
-    LvsHead, LvsSection, LvsUpdate, PriorityPart, ProbeRun, RealServerHealth, Reporter, RouterDiscrepancy,
-    RouterReport, RouterSection, RouterSender, RouterTransition, RouterUpdate, ServiceReport, Setting, State,
-    Traffic, Update, VipHead,
+    AlertHead, AlertSection, AlertUpdate, Basis, ChannelReport, CheckHead, CheckReport, CheckSection,
+    CheckUpdate, DestinationReport, HeardRouter, KernelTable, LvsHead, LvsSection, LvsUpdate, PriorityPart,
+    ProbeRun, RealServerHealth, Reporter, RouterDiscrepancy, RouterReport, RouterSection, RouterSender,
+    RouterTransition, RouterUpdate, ServiceReport, Setting, State, TestReport, Traffic, Update, VipHead,
 };
 use idl::{Description, Fields, Kind};
 use serde::Serialize;
@@ -38,7 +39,8 @@ fn text(field: &str, owner: &str) -> &'static str {
     match (field, owner) {
         (
             "started_at" | "heard_at" | "since" | "until" | "written_at" | "at" | "failing_since"
-            | "returned" | "blind_since",
+            | "returned" | "blind_since" | "oldest" | "retry_at" | "last_delivered" | "last_error_at"
+            | "asked_at" | "answered_at",
             _,
         ) => "2026-11-20T12:00:00Z",
         ("source", "HeardRouter" | "RouterSender" | "RouterDiscrepancy") => "10.0.0.2",
@@ -49,6 +51,8 @@ fn text(field: &str, owner: &str) -> &'static str {
         ) => "checksum",
         ("virtual_router" | "sync_group", _) => "vip",
         ("removed", "VipUpdate") => "old",
+        ("removed", "AlertUpdate") => "command:pager",
+        ("routes", _) => "default",
         ("address", _) => "10.0.0.1:53",
         ("cause", _) => "dns_timeout",
         ("virtual_server", _) => "resolver",
@@ -67,6 +71,7 @@ fn key(field: &str, owner: &str) -> &'static str {
         ("items", "CheckSection" | "CheckUpdate") => "resolver/dns1",
         ("items", "LvsSection" | "LvsUpdate") => "udp/192.0.2.1:53",
         ("items", "VipSection" | "VipUpdate") => "vip",
+        ("items", "AlertSection" | "AlertUpdate") => "mail:staff@example.net",
         ("rejected", _) => "ttl",
         ("destinations", _) => "10.0.0.1:53",
         ("dependencies", _) => "gateway",
@@ -202,7 +207,13 @@ fn every_type_is_what_its_description_says() {
         "VirtualRouter" is RouterReport,
         "VipSection" is RouterSection,
         "VipUpdate" is RouterUpdate,
-        "Silence" is agent_api::Silence,
+        "StandingSilence" is agent_api::Silence,
+        "AlertTest" is AlertTest,
+        "AlertHead" is AlertHead,
+        "TestReport" is TestReport,
+        "ChannelReport" is ChannelReport,
+        "AlertSection" is AlertSection,
+        "AlertUpdate" is AlertUpdate,
         "Orders" is Orders,
         "Event" is Event,
         "ReportedEvent" is ReportedEvent,
@@ -274,6 +285,15 @@ fn every_method_is_what_its_description_says() {
     let (parameters, reply) = method(wire::END_HANDOVER);
     same::<EndHandoverOrder>(&idl, &parameters, "EndHandover");
     same::<EndHandoverReply>(&idl, &reply, "EndHandover");
+    let (parameters, reply) = method(wire::SILENCE);
+    same::<SilenceOrder>(&idl, &parameters, "Silence");
+    same::<SilenceReply>(&idl, &reply, "Silence");
+    let (parameters, reply) = method(wire::UNSILENCE);
+    same::<UnsilenceOrder>(&idl, &parameters, "Unsilence");
+    same::<UnsilenceReply>(&idl, &reply, "Unsilence");
+    let (parameters, reply) = method(wire::TEST_ALERTS);
+    same::<AlertTestOrder>(&idl, &parameters, "TestAlerts");
+    same::<AlertTestReply>(&idl, &reply, "TestAlerts");
     assert_eq!(used, idl.methods.keys().cloned().collect(), "every described method is tested");
     assert_eq!(idl.interface, wire::INTERFACE);
 }
@@ -300,10 +320,12 @@ fn every_error_is_what_its_description_says() {
         AgentError::PermissionDenied { .. }
         | AgentError::NoSuchRealServer { .. }
         | AgentError::NoSuchVirtualRouter { .. }
+        | AgentError::NoSuchVirtualServer { .. }
+        | AgentError::NotSilenced { .. }
         | AgentError::NotOrdered { .. }
         | AgentError::NotDrained { .. }
         | AgentError::NotSaved { .. }
-        | AgentError::Refused { .. } => 7,
+        | AgentError::Refused { .. } => 9,
     };
     assert_eq!(seen.len(), known(&AgentError::Refused { detail: String::new() }));
 }
@@ -315,6 +337,7 @@ fn the_words_in_the_comments_are_the_words_on_the_wire() {
         wire::Part::Checkd,
         wire::Part::Lvsd,
         wire::Part::Vipd,
+        wire::Part::Alertd,
         wire::Part::Storage,
         wire::Part::Events,
     ] {

@@ -15,6 +15,7 @@ mod evidence;
 mod incident;
 pub mod notice;
 pub mod outbox;
+mod quiet;
 mod saved;
 mod speak;
 #[cfg(test)]
@@ -50,8 +51,10 @@ pub const PASSES: SignedDuration = SignedDuration::from_mins(5);
 pub const PACE_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// How many incidents of one route may be open; more troubles join the latest.
 pub const INCIDENTS_MAX: usize = 64;
-/// How often peers are asked while a standby waits.
+/// How often the other director is asked while a standby waits; five times within `step_in` at least.
 pub const ASK_EVERY: SignedDuration = SignedDuration::from_secs(5);
+/// How long the other director may take to say that it stepped in.
+pub const ANSWERS_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 /// How often the table is remembered as what it was before.
 const REMEMBER_EVERY: SignedDuration = SignedDuration::from_secs(5);
 
@@ -78,8 +81,8 @@ pub struct Settings {
     pub standby: Standby,
     /// How long a standby waits.
     pub step_in: SignedDuration,
-    /// Whether there are peers to ask.
-    pub has_peers: bool,
+    /// Whether there is another director to ask.
+    pub has_peer: bool,
     /// The routes; the last one takes what no other takes.
     pub routes: Vec<AlertRoute>,
     /// Silences of the configuration.
@@ -128,8 +131,8 @@ pub enum Input<'a> {
 pub enum Action {
     /// Somebody is to be told.
     Tell(Box<Notice>),
-    /// Peers are to be asked what they have told.
-    AskPeers,
+    /// The other director is to be asked what it has told.
+    AskPeer,
 }
 
 /// Why a deadline is set.
@@ -215,7 +218,7 @@ impl Digest {
         match input {
             Input::PeerTells(keys) => {
                 self.peer_tells = keys.clone();
-                self.note_peer();
+                self.note_peer(now);
             }
             Input::Looked { state, heard, duty } => {
                 self.set_duty(duty, now);
@@ -382,13 +385,11 @@ impl Digest {
         self.changed = true;
     }
 
-    fn note_peer(&mut self) {
-        let tells = &self.peer_tells;
-        if self.duty == Duty::Tells {
-            return;
-        }
+    fn note_peer(&mut self, now: Timestamp) {
+        let (tells, duty, settings) = (&self.peer_tells, self.duty, &self.settings);
         for incident in self.saved.incidents.iter_mut().filter(|i| i.shared() && i.told == 0 && !i.by_peer) {
-            if !incident.is_well() && incident.open_keys().all(|key| tells.contains(key)) {
+            let asked = duty == Duty::StandsBy || settings.is_late(incident, now);
+            if asked && !incident.is_well() && incident.open_keys().all(|key| tells.contains(key)) {
                 incident.by_peer = true;
                 self.changed = true;
             }
@@ -427,9 +428,20 @@ pub fn span(duration: Duration) -> SignedDuration {
 }
 
 impl Settings {
+    /// How often the other director is asked.
+    fn ask_every(&self) -> SignedDuration {
+        ASK_EVERY.min(self.step_in / 5)
+    }
+
+    /// Whether the other director may have stepped in for this one, which was away when the incident began.
+    fn is_late(&self, incident: &Incident, now: Timestamp) -> bool {
+        let allowed = self.gather.saturating_add(self.step_in);
+        self.has_peer && now.duration_since(incident.began) > allowed
+    }
+
     /// From the configuration, with the time zone looked up.
     #[must_use]
-    pub fn new(alert: &agent_api::config::Alert, host: String, zone: TimeZone) -> Self {
+    pub fn new(alert: &agent_api::config::Alert, has_peer: bool, host: String, zone: TimeZone) -> Self {
         Self {
             host,
             zone,
@@ -441,7 +453,7 @@ impl Settings {
             quiet_break: alert.quiet_break,
             standby: alert.standby,
             step_in: span(alert.step_in),
-            has_peers: !alert.peers.is_empty(),
+            has_peer,
             routes: alert.routes.clone(),
             silences: alert.silences.clone(),
         }

@@ -17,11 +17,13 @@ mod verdicts;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use agent_api::router::RouterUpdate;
-use agent_api::section::{CheckUpdate, LvsUpdate};
-use agent_api::state::{EVENTS_KEPT, Storage};
+use agent_api::section::{CheckUpdate, Section, SectionUpdate};
+use agent_api::state::{EVENTS_KEPT, Sequences, Storage};
 use agent_api::wire::{Part, Report, ReportedEvent};
-use agent_api::{CauseCode, Event, EventKind, Name, NewEvent, RealServerId, ServiceAddress, State, Update};
+use agent_api::{
+    AlertTest, CauseCode, Channel, Event, EventKind, Name, NewEvent, RealServerId, ServiceAddress, State,
+    Update,
+};
 use checker_core::Time;
 use jiff::{SignedDuration, Timestamp};
 
@@ -54,9 +56,14 @@ pub enum Role {
     Lvsd,
     /// `vipd`: virtual routers.
     Vipd,
+    /// `alertd`: channels.
+    Alertd,
 }
 
 impl Role {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Checkd, Self::Lvsd, Self::Vipd, Self::Alertd];
+
     /// The daemon's name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -64,6 +71,7 @@ impl Role {
             Self::Checkd => "checkd",
             Self::Lvsd => "lvsd",
             Self::Vipd => "vipd",
+            Self::Alertd => "alertd",
         }
     }
 
@@ -72,23 +80,18 @@ impl Role {
     /// # Errors
     /// It has none, or two.
     pub fn of(report: &Report) -> Result<Self, Refusal> {
-        match (&report.checkd, &report.lvsd, &report.vipd) {
-            (Some(_), None, None) => Ok(Self::Checkd),
-            (None, Some(_), None) => Ok(Self::Lvsd),
-            (None, None, Some(_)) => Ok(Self::Vipd),
+        match (&report.checkd, &report.lvsd, &report.vipd, &report.alertd) {
+            (Some(_), None, None, None) => Ok(Self::Checkd),
+            (None, Some(_), None, None) => Ok(Self::Lvsd),
+            (None, None, Some(_), None) => Ok(Self::Vipd),
+            (None, None, None, Some(_)) => Ok(Self::Alertd),
             _ => Err(Refusal::NotOneSection),
         }
     }
 
     /// The cause code of its silence, by which a later run knows that it was told.
     fn silence(self) -> Option<CauseCode> {
-        match self {
-            Self::Checkd => "checkd_silent",
-            Self::Lvsd => "lvsd_silent",
-            Self::Vipd => "vipd_silent",
-        }
-        .parse()
-        .ok()
+        format!("{}_silent", self.as_str()).parse().ok()
     }
 }
 
@@ -147,7 +150,7 @@ pub enum Reason {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// No section or two.
-    #[error("a report carries exactly one section: checkd, lvsd or vipd")]
+    #[error("a report carries exactly one section: checkd, lvsd, vipd or alertd")]
     NotOneSection,
     /// The first report must replace what a former connection said.
     #[error("the first report on a connection must be whole and say who reports")]
@@ -184,6 +187,7 @@ pub struct Ledger {
     checkd: Trace<RealServerId>,
     lvsd: Trace<ServiceAddress>,
     vipd: Trace<Name>,
+    alertd: Trace<Channel>,
     announced: Announced,
     orders_at: u64,
     storage_at: u64,
@@ -255,7 +259,9 @@ impl Ledger {
     pub fn deadline(&self, now: Now) -> Option<(Duration, Reason)> {
         let orders = &self.state.orders;
         let ends = orders.drains.iter().filter_map(|drain| drain.until);
-        let ends = ends.chain(orders.handovers.iter().filter_map(|order| order.until)).min();
+        let ends = ends.chain(orders.handovers.iter().filter_map(|order| order.until));
+        let ends = ends.chain(orders.silences.iter().map(|silence| silence.until));
+        let ends = ends.chain(orders.alert_test.iter().map(AlertTest::until)).min();
         let ends = ends.map(|until| {
             let left = until.duration_since(now.wall).max(SignedDuration::ZERO);
             (Duration::try_from(left).unwrap_or_default(), Reason::OrderEnds)
@@ -266,10 +272,18 @@ impl Ledger {
                 (left, Reason::ReporterFallsSilent(role))
             })
         };
-        let checkd = silence(self.checkd.awaited_since(), Role::Checkd);
-        let lvsd = silence(self.lvsd.awaited_since(), Role::Lvsd);
-        let vipd = silence(self.vipd.awaited_since(), Role::Vipd);
-        [ends, checkd, lvsd, vipd].into_iter().flatten().min_by_key(|(left, _)| *left)
+        let silent = Role::ALL.into_iter().filter_map(|role| {
+            silence(
+                match role {
+                    Role::Checkd => self.checkd.awaited_since(),
+                    Role::Lvsd => self.lvsd.awaited_since(),
+                    Role::Vipd => self.vipd.awaited_since(),
+                    Role::Alertd => self.alertd.awaited_since(),
+                },
+                role,
+            )
+        });
+        ends.into_iter().chain(silent).min_by_key(|(left, _)| *left)
     }
 
     /// What a watcher of `parts` (all when absent) that has generation `since` (none when absent) is to be told. None when
@@ -285,14 +299,16 @@ impl Ledger {
             checkd: if wanted(Part::Checkd) { self.checkd.update_since(&state.checkd, since) } else { None },
             lvsd: if wanted(Part::Lvsd) { self.lvsd.update_since(&state.lvsd, since) } else { None },
             vipd: if wanted(Part::Vipd) { self.vipd.update_since(&state.vipd, since) } else { None },
+            alertd: if wanted(Part::Alertd) { self.alertd.update_since(&state.alertd, since) } else { None },
             storage: (wanted(Part::Storage) && newer(self.storage_at)).then(|| state.storage.clone()),
             events: if wanted(Part::Events) { self.events_since(since) } else { Vec::new() },
         };
-        let Update { orders, checkd, lvsd, vipd, storage, events, .. } = &update;
+        let Update { orders, checkd, lvsd, vipd, alertd, storage, events, .. } = &update;
         let empty = orders.is_none()
             && checkd.is_none()
             && lvsd.is_none()
             && vipd.is_none()
+            && alertd.is_none()
             && storage.is_none()
             && events.is_empty();
         (!empty || since.is_none()).then_some(update)
@@ -319,24 +335,35 @@ impl Ledger {
         now: Now,
     ) -> Result<Option<Urgency>, Refusal> {
         let role = Role::of(&report)?;
-        let Report { checkd, lvsd, vipd, events } = report;
-        match (checkd, lvsd, vipd) {
-            (Some(update), ..) => self.checkd_reported(update, events, first, generation, now),
-            (None, Some(update), _) => self.lvsd_reported(update, events, first, generation, now),
-            (None, None, Some(update)) => self.vipd_reported(update, events, first, generation, now),
-            (None, None, None) => Err(Refusal::NotOneSection),
-        }
-        .map(|urgency| self.returned(role, generation, now).max(urgency))
+        let Report { checkd, lvsd, vipd, alertd, events } = report;
+        let state = &mut self.state;
+        let (anew, urgency) = match (checkd, lvsd, vipd, alertd) {
+            (Some(update), ..) => self.checkd_reported(update, first, generation, now)?,
+            (_, Some(update), ..) => {
+                merge(role, &mut self.lvsd, &mut state.lvsd, update, first, generation, now)?
+            }
+            (.., Some(update), _) => {
+                merge(role, &mut self.vipd, &mut state.vipd, update, first, generation, now)?
+            }
+            (.., Some(update)) => {
+                merge(role, &mut self.alertd, &mut state.alertd, update, first, generation, now)?
+            }
+            (None, None, None, None) => return Err(Refusal::NotOneSection),
+        };
+        let mut taken = if anew { 0 } else { *sequence(&mut self.state.sequences, role) };
+        let told = self.take_events(events, &mut taken, generation);
+        *sequence(&mut self.state.sequences, role) = taken;
+        let urgency = urgency.max(told.then_some(Urgency::Now));
+        Ok(self.returned(role, generation, now).max(urgency))
     }
 
     fn checkd_reported(
         &mut self,
         mut update: CheckUpdate,
-        events: Vec<ReportedEvent>,
         first: bool,
         generation: u64,
         now: Now,
-    ) -> Result<Option<Urgency>, Refusal> {
+    ) -> Result<(bool, Option<Urgency>), Refusal> {
         let section = &mut self.state.checkd;
         trace::admit(Role::Checkd, section, self.checkd.unnamed(), &mut update, first)?;
         let anew = trace::is_other_process(section.reporter.as_ref(), update.reporter.as_ref());
@@ -348,46 +375,7 @@ impl Ledger {
                 None => announced.forget(id),
             });
         let changed = self.record_all(changes, generation);
-        let mut taken = if anew { 0 } else { self.state.sequences.checkd };
-        let told = self.take_events(events, &mut taken, generation);
-        self.state.sequences.checkd = taken;
-        Ok(urgency.max((changed || told).then_some(Urgency::Now)))
-    }
-
-    fn lvsd_reported(
-        &mut self,
-        mut update: LvsUpdate,
-        events: Vec<ReportedEvent>,
-        first: bool,
-        generation: u64,
-        now: Now,
-    ) -> Result<Option<Urgency>, Refusal> {
-        let section = &mut self.state.lvsd;
-        trace::admit(Role::Lvsd, section, self.lvsd.unnamed(), &mut update, first)?;
-        let anew = trace::is_other_process(section.reporter.as_ref(), update.reporter.as_ref());
-        let urgency = self.lvsd.apply(section, update, generation, now, |_, _| {});
-        let mut taken = if anew { 0 } else { self.state.sequences.lvsd };
-        let told = self.take_events(events, &mut taken, generation);
-        self.state.sequences.lvsd = taken;
-        Ok(urgency.max(told.then_some(Urgency::Now)))
-    }
-
-    fn vipd_reported(
-        &mut self,
-        mut update: RouterUpdate,
-        events: Vec<ReportedEvent>,
-        first: bool,
-        generation: u64,
-        now: Now,
-    ) -> Result<Option<Urgency>, Refusal> {
-        let section = &mut self.state.vipd;
-        trace::admit(Role::Vipd, section, self.vipd.unnamed(), &mut update, first)?;
-        let anew = trace::is_other_process(section.reporter.as_ref(), update.reporter.as_ref());
-        let urgency = self.vipd.apply(section, update, generation, now, |_, _| {});
-        let mut taken = if anew { 0 } else { self.state.sequences.vipd };
-        let told = self.take_events(events, &mut taken, generation);
-        self.state.sequences.vipd = taken;
-        Ok(urgency.max(told.then_some(Urgency::Now)))
+        Ok((anew, urgency.max(changed.then_some(Urgency::Now))))
     }
 
     /// Records the events that were not taken before, and says whether there were any.
@@ -413,6 +401,7 @@ impl Ledger {
             Role::Checkd => self.checkd.returned(),
             Role::Lvsd => self.lvsd.returned(),
             Role::Vipd => self.vipd.returned(),
+            Role::Alertd => self.alertd.returned(),
         };
         let text = format!("{} reports again", role.as_str());
         was_silent.then(|| {
@@ -426,6 +415,7 @@ impl Ledger {
             Role::Checkd => self.checkd.set_connected(&mut self.state.checkd, connected, generation),
             Role::Lvsd => self.lvsd.set_connected(&mut self.state.lvsd, connected, generation),
             Role::Vipd => self.vipd.set_connected(&mut self.state.vipd, connected, generation),
+            Role::Alertd => self.alertd.set_connected(&mut self.state.alertd, connected, generation),
         }
     }
 
@@ -439,14 +429,15 @@ impl Ledger {
     }
 
     fn deadlines(&mut self, generation: u64, now: Now) -> Option<Urgency> {
-        let mut events = orders::end_those_over(&mut self.state.orders, now.wall);
-        if !events.is_empty() {
+        let (mut events, fewer) = orders::end_those_over(&mut self.state.orders, now.wall);
+        if fewer {
             self.orders_at = generation;
         }
         let silent = [
             (Role::Checkd, self.checkd.falls_silent(now.steady)),
             (Role::Lvsd, self.lvsd.falls_silent(now.steady)),
             (Role::Vipd, self.vipd.falls_silent(now.steady)),
+            (Role::Alertd, self.alertd.falls_silent(now.steady)),
         ];
         for (role, _) in silent.into_iter().filter(|(_, falls)| *falls) {
             let text = format!(
@@ -456,7 +447,7 @@ impl Ledger {
             );
             events.push(reporter_event(EventKind::ReporterFellSilent, role, now.wall, text));
         }
-        self.record_all(events, generation).then_some(Urgency::Now)
+        (self.record_all(events, generation) || fewer).then_some(Urgency::Now)
     }
 
     fn record_all(&mut self, events: Vec<NewEvent>, generation: u64) -> bool {
@@ -480,6 +471,30 @@ impl Ledger {
     fn events_since(&self, since: Option<u64>) -> Vec<Event> {
         let known = since.map_or(0, |since| self.events_at.partition_point(|at| *at <= since));
         self.state.events.iter().skip(known).cloned().collect()
+    }
+}
+
+/// Merges a report of a section that has nothing peculiar. Says whether another process reports.
+fn merge<K: Ord + Clone, H: Bounded + PartialEq, I: Bounded + PartialEq>(
+    role: Role,
+    trace: &mut Trace<K>,
+    section: &mut Section<K, H, I>,
+    mut update: SectionUpdate<K, H, I>,
+    first: bool,
+    generation: u64,
+    now: Now,
+) -> Result<(bool, Option<Urgency>), Refusal> {
+    trace::admit(role, section, trace.unnamed(), &mut update, first)?;
+    let anew = trace::is_other_process(section.reporter.as_ref(), update.reporter.as_ref());
+    Ok((anew, trace.apply(section, update, generation, now, |_, _| {})))
+}
+
+fn sequence(sequences: &mut Sequences, role: Role) -> &mut u64 {
+    match role {
+        Role::Checkd => &mut sequences.checkd,
+        Role::Lvsd => &mut sequences.lvsd,
+        Role::Vipd => &mut sequences.vipd,
+        Role::Alertd => &mut sequences.alertd,
     }
 }
 

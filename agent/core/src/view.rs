@@ -5,6 +5,7 @@
 //! daemon that has not been heard of lately is shown as unknown, with what it was beside it, and a kernel table that
 //! nobody reports is unknown, never empty. It reads only the state: no configuration, no file, no clock.
 
+mod alerts;
 mod build;
 mod judge;
 mod routers;
@@ -19,6 +20,7 @@ use agent_api::{DrainTarget, Event, Name, RealServerId, ServiceAddress, Setting,
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use alerts::{AlertsView, ChannelView, DELIVERED_WITHIN, SilenceView};
 pub use build::length;
 pub use judge::REASON_CODES;
 pub use routers::RouterView;
@@ -59,9 +61,13 @@ pub struct View {
     pub virtual_routers: Vec<RouterView>,
     /// The drains in force.
     pub drains: Vec<OrderView>,
+    /// The silences in force.
+    pub silences: Vec<SilenceView>,
+    /// What `alertd` says; null until it was heard.
+    pub alerts: Option<AlertsView>,
     /// The kernel's IPVS.
     pub kernel: KernelView,
-    /// The daemons that report: `checkd` and `lvsd`, and `vipd` where it ever did.
+    /// The daemons that report: `checkd` and `lvsd`, and `vipd` and `alertd` where they ever did.
     pub daemons: Vec<DaemonView>,
     /// Whether the agent can keep all this on disk.
     pub storage: StorageView,

@@ -127,7 +127,8 @@ pub fn former_state(socket: &Path, state_file: &Path, boot_id: &str, wait: Durat
     match read_state_file(state_file) {
         Ok(mut state) => {
             // Whoever wrote the file heard them; nobody does now.
-            (state.checkd.connected, state.lvsd.connected, state.vipd.connected) = (false, false, false);
+            (state.checkd.connected, state.lvsd.connected) = (false, false);
+            (state.vipd.connected, state.alertd.connected) = (false, false);
             of_this_boot(state, boot_id, "the state file")
         }
         Err(error @ StateFileError::Missing(_)) => {

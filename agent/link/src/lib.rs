@@ -20,5 +20,5 @@ mod watcher;
 pub use changed::Changed;
 pub use client::{CallError, Connection, Updates};
 pub use former::{StateFileError, former_state, read_state_file};
-pub use reporter::{Ask, Checkd, Daemon, Lvsd, Reporter, Vipd};
+pub use reporter::{Alertd, Ask, Checkd, Daemon, Lvsd, Reporter, Vipd};
 pub use watcher::{Watched, Watcher};

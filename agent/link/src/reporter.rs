@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 use agent_api::section::SectionUpdate;
 use agent_api::wire::{Report, ReportedEvent};
 use agent_api::{
-    LvsHead, Name, NewEvent, RealServerHealth, RealServerId, RouterReport, RouterUpdate, ServiceAddress,
-    ServiceReport, VipHead, section::CheckHead,
+    AlertHead, AlertUpdate, Channel, ChannelReport, LvsHead, Name, NewEvent, RealServerHealth, RealServerId,
+    RouterReport, RouterUpdate, ServiceAddress, ServiceReport, VipHead, section::CheckHead,
 };
 use serde::Serialize;
 
@@ -94,6 +94,21 @@ impl Daemon for Vipd {
 
     fn report(update: RouterUpdate, events: Vec<ReportedEvent>) -> Report {
         Report { vipd: Some(update), events, ..Report::default() }
+    }
+}
+
+/// `alertd`: channels.
+#[derive(Debug, Clone, Copy)]
+pub enum Alertd {}
+
+impl Daemon for Alertd {
+    const NAME: &'static str = "alertd";
+    type Key = Channel;
+    type Head = AlertHead;
+    type Item = ChannelReport;
+
+    fn report(update: AlertUpdate, events: Vec<ReportedEvent>) -> Report {
+        Report { alertd: Some(update), events, ..Report::default() }
     }
 }
 

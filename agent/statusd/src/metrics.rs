@@ -3,6 +3,7 @@
 //! Owns every name, unit and label; docs/status-page.md lists them, and a test holds the two together. Everything is written anew from
 //! the snapshot, so a server that is gone leaves nothing behind. Writing and escaping are in `text`.
 
+mod alerts;
 mod process;
 mod text;
 
@@ -35,6 +36,7 @@ pub fn render(app: &App, snapshot: &Snapshot, form: Form) -> Bytes {
     destinations(&mut out, snapshot);
     kernel(&mut out, snapshot);
     daemons(&mut out, snapshot);
+    alerts::alerts(&mut out, &snapshot.view);
     peer(&mut out, app);
     own(&mut out, app);
     process::process(&mut out, app.started_at);

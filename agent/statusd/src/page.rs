@@ -3,6 +3,7 @@
 //! Owns what all pages have in common: head, navigation, footer. Each kind of page has its own module. A page holds nothing
 //! that changes with time alone, so that it changes only when there is something new to see; the script shows ages.
 
+mod alerts;
 mod directors;
 mod events;
 mod missing;

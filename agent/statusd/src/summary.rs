@@ -51,6 +51,20 @@ pub struct Summary {
     pub serving: usize,
     /// All real servers.
     pub real_servers_total: usize,
+    /// What its `alertd` told; absent when that was never heard.
+    #[serde(default)]
+    pub alerts: Option<SummaryAlerts>,
+}
+
+/// What its `alertd` told: a standby that hears its Active director tell keeps quiet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SummaryAlerts {
+    /// Whether that `alertd` is heard.
+    pub heard: bool,
+    /// Whether what it has to tell arrives.
+    pub delivers: bool,
+    /// The troubles that it told and that stand, by their stable names.
+    pub told: Vec<String>,
 }
 
 /// One virtual router.
@@ -115,6 +129,13 @@ impl Summary {
             virtual_routers: view.virtual_routers.iter().take(ROUTERS).map(SummaryRouter::of).collect(),
             serving: pools.iter().map(|pool| pool.serving).sum(),
             real_servers_total: pools.iter().map(|pool| pool.total).sum(),
+            alerts: view.alerts.as_ref().map(|alerts| SummaryAlerts {
+                // Old news is no news: what the agent said before it fell silent tells nobody.
+                heard: view.source == Source::Agent
+                    && view.daemon("alertd").is_some_and(|alertd| alertd.status.is_believed()),
+                delivers: alerts.delivers,
+                told: alerts.told.clone(),
+            }),
         }
     }
 

@@ -20,7 +20,7 @@ use crate::args::Status;
 use crate::output::{Style, complain, json, print};
 use crate::text::harmless;
 
-pub use render::{drain_text, until_text};
+pub use render::{drain_text, silence_text, until_text};
 
 /// Shows the state, once or for ever.
 pub fn execute(socket: &Path, args: &Status) -> anyhow::Result<Outcome> {

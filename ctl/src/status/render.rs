@@ -3,17 +3,21 @@
 //! Owns the layout of `holdfast status`: the judgement first, then each virtual server, then what is behind it. It
 //! fits into 80 columns unless names or addresses are long. All texts from elsewhere go through [`crate::text`].
 
+mod orders;
+
 use std::fmt::Write as _;
 
 use agent_api::{RouterState, Traffic, Verdict};
 use agent_core::view::{
-    DaemonStatus, DaemonView, DrainView, InTable, KernelStatus, Level, OrderView, RealServerView, RouterView,
-    View, VirtualServerView, length,
+    DaemonStatus, DaemonView, InTable, KernelStatus, Level, RealServerView, RouterView, View,
+    VirtualServerView, length,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use crate::output::Style;
 use crate::text::{Colour, Columns, Word, harmless, latency, wrapped};
+
+pub use orders::{drain_text, silence_text, until_text};
 
 /// So many reasons are spelled out; the rest is counted.
 const REASONS: usize = 10;
@@ -28,7 +32,9 @@ pub fn render(view: &View, style: &Style) -> String {
         virtual_server(pool, view.generated_at, style, &mut out);
     }
     routers(view, style, &mut out);
-    drains(view, style, &mut out);
+    orders::drains(view, style, &mut out);
+    orders::silences(view, style, &mut out);
+    orders::alerts(view, style, &mut out);
     behind(view, style, &mut out);
     events(view, style, &mut out);
     out
@@ -262,57 +268,6 @@ fn router_remarks(router: &RouterView, style: &Style) -> Vec<String> {
         remarks.push(format!("{} by {} {}{why}", order.what, order.who, until_text(order.until, style)));
     }
     remarks
-}
-
-/// `until 2026-11-20 03:00:00`, or until somebody ends it.
-pub fn until_text(until: Option<Timestamp>, style: &Style) -> String {
-    until
-        .map_or_else(|| "until somebody ends it".to_owned(), |until| format!("until {}", clock(until, style)))
-}
-
-fn drains(view: &View, style: &Style, out: &mut String) {
-    if view.drains.is_empty() {
-        return;
-    }
-    heading("drains", style, out);
-    let mut rows = Columns::default();
-    for OrderView { drain, real_servers } in &view.drains {
-        let end = match drain.until {
-            Some(until) => format!("until {} (in {})", clock(until, style), left(until, view.generated_at)),
-            None => "until somebody ends it".to_owned(),
-        };
-        let mut remarks = Vec::new();
-        if !drain.why.is_empty() {
-            remarks.push(drain.why.clone());
-        }
-        if real_servers.is_empty() {
-            remarks.push("no real server of that name is known".to_owned());
-        }
-        remarks.push(format!("end it with: holdfast undrain {}", drain.target));
-        let cells = [drain.target.clone(), end, format!("by {}", drain.who)];
-        rows.row(cells.iter().map(|cell| Word::plain(cell)).collect(), remarks);
-    }
-    out.push_str(&rows.text(2, style.width, style.colours));
-}
-
-fn left(until: Timestamp, now: Timestamp) -> String {
-    // To the nearest second: an order for an hour says so even if a moment has passed.
-    length(until.duration_since(now).max(SignedDuration::ZERO) + SignedDuration::from_millis(500))
-}
-
-/// `by alice since 2026-11-20 01:00:00, until 2026-11-20 03:00:00 (in 1h 20m): kernel update`.
-pub fn drain_text(drain: &DrainView, now: Timestamp, style: &Style) -> String {
-    let mut text = format!("by {} since {}, ", drain.who, clock(drain.since, style));
-    match drain.until {
-        Some(until) => {
-            let _ = write!(text, "until {} (in {})", clock(until, style), left(until, now));
-        }
-        None => text.push_str("until somebody ends it"),
-    }
-    if !drain.why.is_empty() {
-        let _ = write!(text, ": {}", drain.why);
-    }
-    text
 }
 
 fn behind(view: &View, style: &Style, out: &mut String) {

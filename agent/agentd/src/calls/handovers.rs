@@ -52,7 +52,7 @@ pub async fn end_order(
 }
 
 /// Sees that the virtual router is configured.
-fn see_configured(config: &Config, name: &Name) -> Result<(), AgentError> {
+pub(super) fn see_configured(config: &Config, name: &Name) -> Result<(), AgentError> {
     if config.virtual_router(name).is_some() {
         return Ok(());
     }

@@ -86,7 +86,7 @@ pub(super) fn end(since: Timestamp, seconds: u64) -> Result<Timestamp, AgentErro
 }
 
 /// Sees that `target` is configured.
-fn see_configured(config: &Config, target: &DrainTarget) -> Result<(), AgentError> {
+pub(super) fn see_configured(config: &Config, target: &DrainTarget) -> Result<(), AgentError> {
     let is_meant = |virtual_server: &str, real_server: &str| {
         target.real_server.as_str() == real_server
             && target.virtual_server.as_ref().is_none_or(|name| name.as_str() == virtual_server)

@@ -14,11 +14,15 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use agent_api::{RealServerHealth, RealServerId, Reporter as Identity, Verdict};
-use agent_link::{Checkd, Reporter};
+use agent_api::wire::{GET_STATE, StateReply};
+use agent_api::{
+    RealServerHealth, RealServerId, Reporter as Identity, RouterKind, RouterReport, RouterState, State,
+    Verdict, VipHead,
+};
+use agent_link::{Checkd, Connection, Reporter, Vipd};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -208,7 +212,9 @@ pub struct Bed {
     pub dir: tempfile::TempDir,
     agentd: Option<Running>,
     alertd: Option<Running>,
+    statusd: Option<Running>,
     checkd: Option<Reporter<Checkd>>,
+    vipd: Option<Reporter<Vipd>>,
     health: BTreeMap<RealServerId, RealServerHealth>,
 }
 
@@ -216,7 +222,15 @@ impl Bed {
     /// Starts the agent; `alert` is the `[alert]` of the configuration.
     pub fn new(alert: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut bed = Self { dir, agentd: None, alertd: None, checkd: None, health: BTreeMap::new() };
+        let mut bed = Self {
+            dir,
+            agentd: None,
+            alertd: None,
+            statusd: None,
+            checkd: None,
+            vipd: None,
+            health: BTreeMap::new(),
+        };
         bed.configure(alert);
         bed.start_agentd();
         for server in ["resolver/dns1", "resolver/dns2"] {
@@ -275,6 +289,62 @@ impl Bed {
         until("alertd watches", || self.alertd_log().contains("watching the agent").then_some(()));
     }
 
+    pub fn start_statusd(&mut self) {
+        let state = self.dir.path().join("state.json");
+        self.statusd = Some(self.spawn("statusd", &[Path::new("--state"), &state]));
+    }
+
+    /// A played `vipd` says that the virtual router is in this state.
+    pub fn route(&mut self, state: RouterState) {
+        let identity = identity();
+        let report = RouterReport {
+            kind: RouterKind::Vrrp,
+            state,
+            since: Timestamp::now(),
+            why: "active".parse().unwrap(),
+            detail: "as played".to_owned(),
+            interface: "eth0".to_owned(),
+            vrid: Some(51),
+            addresses: vec!["192.0.2.53".parse().unwrap()],
+            held: Vec::new(),
+            base_priority: Some(100),
+            priority: Some(100),
+            parts: Vec::new(),
+            interval_ms: Some(1_000),
+            active: None,
+            sync_group: None,
+            order: None,
+            transitions: Vec::new(),
+            changes: 0,
+            senders: Vec::new(),
+            discrepancies: Vec::new(),
+            rejected: BTreeMap::new(),
+        };
+        let items = BTreeMap::from([("vip".parse().unwrap(), report)]);
+        let reporter = Reporter::start(&self.socket(), identity, VipHead::default(), items).unwrap();
+        assert!(reporter.flush(LONG), "the agent takes the report");
+        self.vipd = Some(reporter);
+    }
+
+    /// What the agent knows.
+    pub fn state(&self) -> State {
+        let mut connection = Connection::open(&self.socket(), LONG).unwrap();
+        let reply: StateReply = connection.call(GET_STATE, &serde_json::json!({})).unwrap();
+        reply.state
+    }
+
+    /// Runs `holdfast` against this agent.
+    pub fn holdfast(&self, arguments: &[&str]) -> Output {
+        Command::new(program("holdfast"))
+            .arg("--socket")
+            .arg(self.socket())
+            .args(arguments)
+            .env_remove("SUDO_USER")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
     pub fn kill_alertd(&mut self) {
         self.alertd = None;
         let log = self.dir.path().join("alertd.log");
@@ -290,12 +360,7 @@ impl Bed {
     }
 
     fn start_checkd(&mut self) {
-        let identity = Identity {
-            version: "0".to_owned(),
-            pid: std::process::id(),
-            started_at: Timestamp::now(),
-            config: String::new(),
-        };
+        let identity = identity();
         let head = agent_api::CheckHead::default();
         let reporter = Reporter::start(&self.socket(), identity, head, self.health.clone()).unwrap();
         self.checkd = Some(reporter);
@@ -320,6 +385,20 @@ impl Bed {
     pub fn rise(&mut self, server: &str) {
         self.judge(server, Verdict::Up, "");
     }
+}
+
+fn identity() -> Identity {
+    Identity {
+        version: "0".to_owned(),
+        pid: std::process::id(),
+        started_at: Timestamp::now(),
+        config: String::new(),
+    }
+}
+
+/// A port that nobody has at the moment.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn health(verdict: Verdict) -> RealServerHealth {

@@ -43,8 +43,6 @@ pub struct Alert {
     pub standby: Standby,
     /// `step_in`: how long a standby waits for the Active one to tell. Default 1 minute, up to 1 hour.
     pub step_in: Duration,
-    /// `peers`: the status pages of the other directors, where a standby looks whether the Active one told. At most 4.
-    pub peers: Vec<Url>,
     /// The routes in the order of the file. The last one is made of `to` and takes what no other takes.
     pub routes: Vec<AlertRoute>,
     /// `[[alert.webhook]]`.
@@ -58,7 +56,7 @@ pub struct Alert {
 /// What a director does about shared troubles while another one is Active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Standby {
-    /// `"quiet"`: nothing, unless a peer is configured and does not show that it told. The default.
+    /// `"quiet"`: nothing, unless there is a `[status.peer]` that does not show that it told. The default.
     #[default]
     Quiet,
     /// `"send"`: it tells as if it were Active.
@@ -200,6 +198,8 @@ pub struct Hook {
 pub struct StandingSilence {
     /// What it is about.
     pub target: SilenceTarget,
+    /// `severity`: only troubles no graver than this; all when absent.
+    pub severity: Option<Severity>,
     /// `hours`: when in the week; empty is always.
     pub hours: Hours,
     /// `until`: when it ends for good.

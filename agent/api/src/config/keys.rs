@@ -107,7 +107,6 @@ pub(super) const ALERT: Kind = Kind {
         "quiet_break",
         "standby",
         "step_in",
-        "peers",
         "route",
         "webhook",
         "command",
@@ -144,7 +143,7 @@ pub(super) const ALERT_COMMAND: Kind = Kind {
 pub(super) const ALERT_SILENCE: Kind = Kind {
     header: "[[alert.silence]]",
     example: "[[alert.silence]]",
-    keys: &["virtual_server", "real_server", "virtual_router", "hours", "until", "why"],
+    keys: &["virtual_server", "real_server", "virtual_router", "severity", "hours", "until", "why"],
     not_yet: &[],
 };
 

@@ -64,6 +64,7 @@ impl Digest {
                         "checkd" => state.checkd.connected,
                         "lvsd" => state.lvsd.connected,
                         "vipd" => state.vipd.connected,
+                        "alertd" => state.alertd.connected,
                         _ => false,
                     };
                     connected.then(|| (now, format!("{name} reports again")))

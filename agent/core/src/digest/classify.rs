@@ -8,6 +8,10 @@ use super::trouble::{Begun, Change, Key};
 
 /// What `event` means to people.
 pub fn changes(event: &NewEvent) -> Vec<Change> {
+    // Whoever silences knows, and the mails that still go say it.
+    if matches!(event.kind, EventKind::SilenceOrdered | EventKind::SilenceEnded) {
+        return Vec::new();
+    }
     let Some(router) = &event.virtual_router else { return change(event).into_iter().collect() };
     use EventKind as E;
     let (fault, moved) = (Key::RouterFault(router.clone()), Key::Router(router.clone()));

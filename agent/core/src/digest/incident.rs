@@ -227,7 +227,7 @@ fn matches(route: &AlertRoute, key: &Key, severity: Severity) -> bool {
 impl Digest {
     /// A trouble begins, changes or happens again.
     pub(super) fn begins(&mut self, begun: Begun, state: &State, now: Timestamp) {
-        let (silenced, reviewed_until) = self.silenced(&begun.key, state, now);
+        let (silenced, reviewed_until) = self.silenced(&begun.key, begun.severity, state, now);
         let since = self.saved.standing.get(&begun.key).map_or(begun.at, |standing| standing.since);
         let standing = Standing {
             severity: begun.severity,
@@ -345,38 +345,6 @@ impl Digest {
         incident.take(begun);
     }
 
-    /// Whether `key` is kept from being told now, and when to look again.
-    fn silenced(&self, key: &Key, state: &State, now: Timestamp) -> (bool, Option<Timestamp>) {
-        let mut again: Option<Timestamp> = None;
-        let mut silenced = false;
-        let mut note = |until: Option<Timestamp>| {
-            silenced = true;
-            again = again.into_iter().chain(until).min();
-        };
-        for silence in &state.orders.silences {
-            if silence.in_force(now) && key.is_covered(&silence.target) {
-                note(Some(silence.until));
-            }
-        }
-        for silence in &self.settings.silences {
-            let lasts = silence.until.is_none_or(|until| now < until);
-            let zone = &self.settings.zone;
-            let in_hours = silence.hours.is_empty() || silence.hours.contain(now, zone);
-            if lasts && in_hours && key.is_covered(&silence.target) {
-                let change =
-                    (!silence.hours.is_empty()).then(|| silence.hours.change_after(now, zone)).flatten();
-                note(silence.until.into_iter().chain(change).min());
-            }
-        }
-        // Whoever drains a server knows that it may be off.
-        if let Key::Server(id) = key
-            && let Some(drain) = state.orders.drain_of(id, now)
-        {
-            note(drain.until);
-        }
-        (silenced, again)
-    }
-
     /// Looks at the troubles that stand: what is silenced no more, what has passed.
     pub(super) fn review(&mut self, state: &State, now: Timestamp) {
         let keys: Vec<Key> = self
@@ -397,7 +365,7 @@ impl Digest {
         let mut told: Vec<Begun> = Vec::new();
         let mut standings = std::mem::take(&mut self.saved.standing);
         for (key, standing) in &mut standings {
-            let (silenced, until) = self.silenced(key, state, now);
+            let (silenced, until) = self.silenced(key, standing.severity, state, now);
             standing.reviewed_until = until;
             if standing.silenced == silenced {
                 continue;

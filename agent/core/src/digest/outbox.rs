@@ -6,12 +6,10 @@
 //! Use: [`Outbox::add`], then [`Outbox::next`] for what may be tried now, then [`Outbox::handle`] with what came of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::str::FromStr;
 
-use agent_api::Name;
+use agent_api::Channel;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::later;
 use super::notice::{Kind, Notice};
@@ -23,66 +21,13 @@ pub const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(15);
 /// The longest one.
 pub const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(15);
 
-/// Where a notice goes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Destination {
-    /// A mail address.
-    Mail(String),
-    /// A web hook.
-    Webhook(Name),
-    /// A command.
-    Command(Name),
-}
-
-impl fmt::Display for Destination {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Mail(address) => write!(f, "mail:{address}"),
-            Self::Webhook(name) => write!(f, "webhook:{name}"),
-            Self::Command(name) => write!(f, "command:{name}"),
-        }
-    }
-}
-
-/// A text that is no destination.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no destination")]
-pub struct NoDestination(String);
-
-impl FromStr for Destination {
-    type Err = NoDestination;
-
-    fn from_str(text: &str) -> Result<Self, NoDestination> {
-        let no = || NoDestination(text.chars().take(80).collect());
-        match text.split_once(':') {
-            Some(("mail", address)) => Ok(Self::Mail(address.to_owned())),
-            Some(("webhook", name)) => name.parse().map(Self::Webhook).map_err(|_| no()),
-            Some(("command", name)) => name.parse().map(Self::Command).map_err(|_| no()),
-            _ => Err(no()),
-        }
-    }
-}
-
-impl Serialize for Destination {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Destination {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
 /// A notice that waits for one destination.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// Its place in the order.
     pub number: u64,
     /// Where it goes.
-    pub to: Destination,
+    pub to: Channel,
     /// The incident it is about.
     pub incident: u64,
     /// What kind of notice.
@@ -104,6 +49,26 @@ pub struct Standing {
     /// When it may be tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
+    /// When something was last delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_delivered: Option<Timestamp>,
+    /// What the last failure was; empty when the last delivery went well.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub last_error: String,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error_at: Option<Timestamp>,
+}
+
+impl Standing {
+    fn went_well(&mut self, now: Timestamp) {
+        *self = Self { last_delivered: Some(now), ..Self::default() };
+    }
+
+    fn went_wrong(&mut self, why: &str, now: Timestamp) {
+        why.clone_into(&mut self.last_error);
+        self.last_error_at = Some(now);
+    }
 }
 
 /// What came of a delivery.
@@ -131,28 +96,25 @@ pub enum Outcome {
 pub struct Outbox {
     /// The entries in their order.
     pub entries: Vec<Entry>,
-    /// How destinations do that failed last.
-    pub standing: BTreeMap<Destination, Standing>,
+    /// How the channels do that were ever tried.
+    pub standing: BTreeMap<Channel, Standing>,
     /// The last number given to an entry.
     pub next_number: u64,
     /// The last number given to a file.
     pub next_file: u64,
+    /// The latest test that was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_test: Option<Timestamp>,
     /// Notices delivered.
     pub delivered: u64,
     /// Notices that were given up: too old, refused, or too many.
     pub given_up: u64,
-    /// When one was last delivered.
-    pub last_delivered: Option<Timestamp>,
-    /// Why the last failure was; empty when the last delivery went well.
-    pub last_error: String,
-    /// When that was.
-    pub last_error_at: Option<Timestamp>,
 }
 
 impl Outbox {
     /// Queues `notice` for `destinations`. Returns the number of the file that it has to be kept in before anything else
     /// happens.
-    pub fn add(&mut self, notice: &Notice, destinations: &[Destination], now: Timestamp) -> u64 {
+    pub fn add(&mut self, notice: &Notice, destinations: &[Channel], now: Timestamp) -> u64 {
         self.next_file += 1;
         let file = self.next_file;
         for to in destinations {
@@ -186,7 +148,7 @@ impl Outbox {
     pub fn expire(
         &mut self,
         keep: SignedDuration,
-        is_known: impl Fn(&Destination) -> bool,
+        is_known: impl Fn(&Channel) -> bool,
         now: Timestamp,
     ) -> Vec<Entry> {
         let gone = |entry: &Entry| now.duration_since(entry.since) > keep || !is_known(&entry.to);
@@ -200,15 +162,15 @@ impl Outbox {
 
     /// The first entry that may be tried now, of a destination that is not busy.
     #[must_use]
-    pub fn next(&self, is_busy: impl Fn(&Destination) -> bool, now: Timestamp) -> Option<&Entry> {
-        let mut passed: BTreeSet<&Destination> = BTreeSet::new();
+    pub fn next(&self, is_busy: impl Fn(&Channel) -> bool, now: Timestamp) -> Option<&Entry> {
+        let mut passed: BTreeSet<&Channel> = BTreeSet::new();
         self.entries.iter().find(|entry| {
             // Of each destination the first entry alone may go, so that order is kept.
             passed.insert(&entry.to) && !is_busy(&entry.to) && self.may_try(&entry.to, now)
         })
     }
 
-    fn may_try(&self, to: &Destination, now: Timestamp) -> bool {
+    fn may_try(&self, to: &Channel, now: Timestamp) -> bool {
         let retry_at = self.standing.get(to).and_then(|standing| standing.retry_at);
         // A clock that was set back does not make it wait for longer than the longest pause.
         retry_at.is_none_or(|at| at <= now || at > later(now, LONGEST_PAUSE))
@@ -217,7 +179,7 @@ impl Outbox {
     /// When something may be tried that may not be now.
     #[must_use]
     pub fn deadline(&self, now: Timestamp) -> Option<Timestamp> {
-        let waiting: BTreeSet<&Destination> = self.entries.iter().map(|entry| &entry.to).collect();
+        let waiting: BTreeSet<&Channel> = self.entries.iter().map(|entry| &entry.to).collect();
         let times = waiting.into_iter().filter_map(|to| self.standing.get(to)?.retry_at);
         times.filter(|at| *at > now).min()
     }
@@ -230,10 +192,7 @@ impl Outbox {
         match outcome {
             Outcome::Delivered => {
                 self.delivered += 1;
-                self.last_delivered = Some(now);
-                self.last_error.clear();
-                self.last_error_at = None;
-                self.standing.remove(&to);
+                self.standing.entry(to).or_default().went_well(now);
                 if entry.file == file {
                     self.entries.remove(index);
                 } else {
@@ -244,19 +203,17 @@ impl Outbox {
             }
             Outcome::Refused { why } => {
                 self.given_up += 1;
-                self.last_error = format!("{to}: refused for good: {why}");
-                self.last_error_at = Some(now);
-                self.standing.remove(&to);
                 if entry.file == file {
                     self.entries.remove(index);
                 }
+                let standing = self.standing.entry(to).or_default();
+                (standing.failures, standing.retry_at) = (0, None);
+                standing.went_wrong(&format!("refused for good: {why}"), now);
             }
             Outcome::Failed { why, all } => {
-                self.last_error = format!("{to}: {why}");
-                self.last_error_at = Some(now);
-                let concerned: BTreeSet<Destination> = if all {
+                let concerned: BTreeSet<Channel> = if all {
                     let alike =
-                        |other: &Destination| std::mem::discriminant(other) == std::mem::discriminant(&to);
+                        |other: &Channel| std::mem::discriminant(other) == std::mem::discriminant(&to);
                     self.entries.iter().map(|entry| &entry.to).filter(|other| alike(other)).cloned().collect()
                 } else {
                     BTreeSet::from([to])
@@ -268,9 +225,20 @@ impl Outbox {
                         continue;
                     }
                     standing.failures = standing.failures.saturating_add(1);
+                    standing.went_wrong(&why, now);
                     standing.retry_at = Some(later(now, pause(standing.failures, jitter)));
                 }
             }
+        }
+    }
+
+    /// Takes note of what came of a test of `to`: one that was accepted opens the way for what waits.
+    pub fn tested(&mut self, to: &Channel, outcome: &Outcome, now: Timestamp) {
+        let standing = self.standing.entry(to.clone()).or_default();
+        match outcome {
+            Outcome::Delivered => standing.went_well(now),
+            Outcome::Refused { why } => standing.went_wrong(&format!("refused for good: {why}"), now),
+            Outcome::Failed { why, .. } => standing.went_wrong(why, now),
         }
     }
 

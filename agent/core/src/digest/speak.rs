@@ -14,7 +14,7 @@ use super::notice::{
     Evidence, Kind, LossLine, Notice, SCHEMA, SUMMARIES_MAX, Summary, TROUBLES_MAX, TroubleLine,
 };
 use super::trouble::Key;
-use super::{ASK_EVERY, Action, Digest, Duty, FLAP_SETTLE, PACE_MAX, evidence, later};
+use super::{ANSWERS_WITHIN, Action, Digest, Duty, FLAP_SETTLE, PACE_MAX, evidence, later};
 
 /// How many names a title has.
 const TITLE_NAMES: usize = 3;
@@ -40,7 +40,7 @@ impl Digest {
         match self.gate(incident, now) {
             Gate::Open | Gate::Elsewhere => Some(now),
             Gate::Shut(Held::Standby, until) => {
-                let ask = self.asked_at.map_or(now, |at| later(at, ASK_EVERY));
+                let ask = self.asked_at.map_or(now, |at| later(at, settings.ask_every()));
                 until.into_iter().chain([ask]).min()
             }
             Gate::Shut(_, until) => until,
@@ -87,9 +87,20 @@ impl Digest {
             && incident.shared()
         {
             let until = later(later(incident.seen, settings.gather), settings.step_in);
-            if !settings.has_peers {
+            if !settings.has_peer {
                 return Gate::Elsewhere;
             }
+            if now < until {
+                return Gate::Shut(Held::Standby, Some(until));
+            }
+        }
+        if self.duty == Duty::Tells
+            && incident.told == 0
+            && incident.shared()
+            && !incident.is_well()
+            && settings.is_late(incident, now)
+        {
+            let until = later(later(incident.seen, settings.gather), ANSWERS_WITHIN);
             if now < until {
                 return Gate::Shut(Held::Standby, Some(until));
             }
@@ -164,10 +175,11 @@ impl Digest {
         let mut gone = gone.into_iter();
         incidents.retain(|_| !gone.next().unwrap_or_default());
         self.saved.incidents = incidents;
-        let asked_lately = self.asked_at.is_some_and(|at| now >= at && now.duration_since(at) < ASK_EVERY);
+        let asked_lately =
+            self.asked_at.is_some_and(|at| now >= at && now.duration_since(at) < self.settings.ask_every());
         if ask && !asked_lately {
             self.asked_at = Some(now);
-            self.actions.push_back(Action::AskPeers);
+            self.actions.push_back(Action::AskPeer);
         }
     }
 
@@ -189,6 +201,7 @@ impl Digest {
                 self.saved.missed_events
             ));
         }
+        remarks.extend(self.silence_remarks(state, now));
         let id = format!("{}.{}.{}", self.saved.install, incident.number, incident.told);
         let (troubles, troubles_more) = lines(incident);
         let notice = Notice {

@@ -6,7 +6,7 @@ mod sight;
 mod standby;
 mod telling;
 
-use agent_api::config::{Alert, Source, parse};
+use agent_api::config::{Source, parse};
 use agent_api::{
     CheckSection, Drain, Event, EventKind, NewEvent, RealServerHealth, RealServerId, Silence, State, Verdict,
 };
@@ -23,8 +23,8 @@ const POOL: &str = "[[virtual_server]]\nname = \"resolver\"\naddress = \"192.0.2
 pub fn settings(more: &str) -> Settings {
     let text = format!("{MINIMAL}{more}\n{POOL}");
     let source = Source { path: "holdfast.toml".to_owned(), text };
-    let alert: Alert = parse(&[source]).unwrap_or_else(|e| panic!("{e}")).alert.unwrap();
-    Settings::new(&alert, "d1".to_owned(), TimeZone::UTC)
+    let config = parse(&[source]).unwrap_or_else(|e| panic!("{e}"));
+    Settings::new(&config.alert.unwrap(), config.status.peer.is_some(), "d1".to_owned(), TimeZone::UTC)
 }
 
 pub fn at(seconds: i64) -> Timestamp {
@@ -120,6 +120,7 @@ impl World {
                 virtual_server: pool.map(|name| name.parse().unwrap()),
                 ..Default::default()
             },
+            severity: None,
             who: "root".to_owned(),
             why: "works".to_owned(),
             since: at(self.now),
@@ -133,7 +134,7 @@ impl World {
         while let Some(action) = self.digest.poll_action() {
             match action {
                 Action::Tell(notice) => self.told.push(*notice),
-                Action::AskPeers => self.asked += 1,
+                Action::AskPeer => self.asked += 1,
             }
         }
     }

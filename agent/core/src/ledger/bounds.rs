@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 
 use agent_api::basis::RUNS_MAX;
 use agent_api::router::{SEEN_MAX, TRANSITIONS_MAX};
+use agent_api::telling::TOLD_MAX;
 use agent_api::{
-    CheckHead, Drain, Handover, KernelTable, LvsHead, NewEvent, RealServerHealth, Reporter, RouterReport,
-    Section, SectionUpdate, ServiceReport, VipHead,
+    AlertHead, AlertTest, ChannelReport, CheckHead, Drain, Handover, KernelTable, LvsHead, NewEvent,
+    RealServerHealth, Reporter, RouterReport, Section, SectionUpdate, ServiceReport, Silence, VipHead,
 };
 
 use super::Refusal;
@@ -142,6 +143,37 @@ impl Bounded for RouterReport {
 
     fn weight(&self) -> usize {
         1 + self.addresses.len() + self.senders.len() + self.discrepancies.len()
+    }
+}
+
+impl Bounded for AlertHead {
+    fn bound(&mut self) {
+        cut(&mut self.spool_error, LINE_MAX);
+        self.told.truncate(TOLD_MAX);
+        self.told.iter_mut().for_each(|key| cut(key, LINE_MAX));
+    }
+}
+
+impl Bounded for ChannelReport {
+    fn bound(&mut self) {
+        self.routes.truncate(SEEN_MAX);
+        cut(&mut self.last_error, LINE_MAX);
+        if let Some(test) = &mut self.test {
+            cut(&mut test.answer, LINE_MAX);
+        }
+    }
+}
+
+impl Bounded for Silence {
+    fn bound(&mut self) {
+        cut(&mut self.who, WORD_MAX);
+        cut(&mut self.why, LINE_MAX);
+    }
+}
+
+impl Bounded for AlertTest {
+    fn bound(&mut self) {
+        cut(&mut self.who, WORD_MAX);
     }
 }
 

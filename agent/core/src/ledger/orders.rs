@@ -3,7 +3,10 @@
 //! Owns the merging of an order into the others (one drain for each target) and its events. It never asks whether the
 //! caller may order, nor whether the target exists: that was settled before.
 
-use agent_api::{Drain, DrainTarget, EventKind, Handover, HandoverKind, Name, NewEvent, Orders};
+use agent_api::{
+    AlertTest, Drain, DrainTarget, EventKind, Handover, HandoverKind, Name, NewEvent, Orders, Silence,
+    SilenceTarget,
+};
 use jiff::{Timestamp, Unit};
 
 use super::Refusal;
@@ -13,6 +16,9 @@ use super::bounds::Bounded;
 pub const DRAINS_MAX: usize = 4_096;
 /// How many orders to virtual routers may be in force.
 pub const HANDOVERS_MAX: usize = 4_096;
+
+/// How many silences may be in force.
+pub const SILENCES_MAX: usize = 1_024;
 
 /// What an operator says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +41,17 @@ pub enum Order {
         /// Who says so.
         who: String,
     },
+    /// Tell nobody of these troubles.
+    Silence(Silence),
+    /// Tell of them again.
+    Unsilence {
+        /// The target that the silence was given for.
+        target: SilenceTarget,
+        /// Who says so.
+        who: String,
+    },
+    /// Try whether alerts arrive.
+    TestAlerts(AlertTest),
 }
 
 /// What an order came to.
@@ -67,6 +84,13 @@ impl Order {
             {
                 let count = orders.handovers.len() + 1;
                 Err(Refusal::TooMuch { what: "orders to virtual routers", count, limit: HANDOVERS_MAX })
+            }
+            Self::Silence(silence)
+                if orders.silences.len() >= SILENCES_MAX
+                    && orders.silences.iter().all(|other| other.target != silence.target) =>
+            {
+                let count = orders.silences.len() + 1;
+                Err(Refusal::TooMuch { what: "silences", count, limit: SILENCES_MAX })
             }
             _ => Ok(()),
         }
@@ -131,6 +155,39 @@ impl Order {
                 };
                 Outcome { events: ended.iter().map(told).collect(), ended: Vec::new(), replaced: false }
             }
+            Self::Silence(mut silence) => {
+                silence.bound();
+                let until = silence.until.round(Unit::Second).unwrap_or(silence.until);
+                let text = format!(
+                    "alerts about {silence} are silenced by {} until {until}{}",
+                    silence.who,
+                    because(&silence.why)
+                );
+                let event = silence_event(EventKind::SilenceOrdered, &silence, silence.since, text);
+                let former = orders.silences.iter_mut().find(|other| other.target == silence.target);
+                let replaced = former.is_some();
+                match former {
+                    Some(former) => *former = silence,
+                    None => orders.silences.push(silence),
+                }
+                Outcome { events: vec![event], ended: Vec::new(), replaced }
+            }
+            Self::Unsilence { target, who } => {
+                let (ended, stay): (Vec<Silence>, Vec<Silence>) = std::mem::take(&mut orders.silences)
+                    .into_iter()
+                    .partition(|silence| silence.target == target);
+                orders.silences = stay;
+                let told = |silence: &Silence| {
+                    let text = format!("alerts about {silence} are told again: {who} ended the silence");
+                    silence_event(EventKind::SilenceEnded, silence, now, text)
+                };
+                Outcome { events: ended.iter().map(told).collect(), ended: Vec::new(), replaced: false }
+            }
+            Self::TestAlerts(mut test) => {
+                test.bound();
+                orders.alert_test = Some(test);
+                Outcome::default()
+            }
         }
     }
 }
@@ -139,8 +196,11 @@ fn ordered_text(drain: &Drain) -> String {
     let until = drain
         .until
         .map_or_else(String::new, |until| format!(" until {}", until.round(Unit::Second).unwrap_or(until)));
-    let why = if drain.why.is_empty() { String::new() } else { format!(": {}", drain.why) };
-    format!("{} is drained by {}{until}{why}", drain.target, drain.who)
+    format!("{} is drained by {}{until}{}", drain.target, drain.who, because(&drain.why))
+}
+
+fn because(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!(": {why}") }
 }
 
 fn handover_text(order: &Handover) -> String {
@@ -151,8 +211,7 @@ fn handover_text(order: &Handover) -> String {
     let until = order
         .until
         .map_or_else(String::new, |until| format!(" until {}", until.round(Unit::Second).unwrap_or(until)));
-    let why = if order.why.is_empty() { String::new() } else { format!(": {}", order.why) };
-    format!("{} {what}, says {}{until}{why}", order.virtual_router, order.who)
+    format!("{} {what}, says {}{until}{}", order.virtual_router, order.who, because(&order.why))
 }
 
 fn router_event(kind: EventKind, order: &Handover, at: Timestamp, text: String) -> NewEvent {
@@ -168,8 +227,21 @@ fn router_event(kind: EventKind, order: &Handover, at: Timestamp, text: String) 
     }
 }
 
-/// Removes the orders whose time is over, and says what is to be recorded of it.
-pub fn end_those_over(orders: &mut Orders, now: Timestamp) -> Vec<NewEvent> {
+fn silence_event(kind: EventKind, silence: &Silence, at: Timestamp, text: String) -> NewEvent {
+    let target = &silence.target;
+    NewEvent {
+        at,
+        kind,
+        virtual_server: target.virtual_server.clone(),
+        real_server: target.real_server.clone(),
+        virtual_router: target.virtual_router.clone(),
+        cause: None,
+        text,
+    }
+}
+
+/// Removes the orders whose time is over. Says what is to be recorded of it, and whether any was removed.
+pub fn end_those_over(orders: &mut Orders, now: Timestamp) -> (Vec<NewEvent>, bool) {
     let (stay, over): (Vec<Drain>, Vec<Drain>) =
         std::mem::take(&mut orders.drains).into_iter().partition(|drain| drain.in_force(now));
     orders.drains = stay;
@@ -182,7 +254,19 @@ pub fn end_those_over(orders: &mut Orders, now: Timestamp) -> Vec<NewEvent> {
         let text = format!("{name} goes by its priority again: the time that {} gave is over", order.who);
         router_event(EventKind::HandoverEnded, order, now, text)
     });
-    drains.chain(handovers).collect()
+    let (stay, quiet): (Vec<Silence>, Vec<Silence>) =
+        std::mem::take(&mut orders.silences).into_iter().partition(|silence| silence.in_force(now));
+    orders.silences = stay;
+    let silences = quiet.iter().map(|silence| {
+        let text =
+            format!("alerts about {silence} are told again: the time that {} gave is over", silence.who);
+        silence_event(EventKind::SilenceEnded, silence, now, text)
+    });
+    // Nobody needs to hear that a test is old.
+    let forgotten = orders.alert_test.take_if(|test| test.until() <= now).is_some();
+    let events: Vec<NewEvent> = drains.chain(handovers).chain(silences).collect();
+    let any = forgotten || !events.is_empty();
+    (events, any)
 }
 
 /// The event of a drain that ended by itself.

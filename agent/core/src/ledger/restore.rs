@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use agent_api::router::RouterSection;
 use agent_api::section::{CheckSection, LvsSection, Section};
 use agent_api::state::{EVENTS_KEPT, Sequences, Storage};
+use agent_api::telling::AlertSection;
 use agent_api::{CauseCode, Event, EventKind, SCHEMA, State};
 
 use super::bounds::{Bounded, ITEMS_MAX, WEIGHT_MAX};
-use super::orders::{DRAINS_MAX, HANDOVERS_MAX};
+use super::orders::{DRAINS_MAX, HANDOVERS_MAX, SILENCES_MAX};
 use super::trace::Trace;
 use super::verdicts::Announced;
 use super::{Ledger, Now, Role};
@@ -28,6 +29,7 @@ impl Ledger {
             state.checkd = CheckSection::default();
             state.lvsd = LvsSection::default();
             state.vipd = RouterSection::default();
+            state.alertd = AlertSection::default();
             state.sequences = Sequences::default();
             state.boot_id = boot_id;
         }
@@ -39,12 +41,14 @@ impl Ledger {
         bound_section(&mut state.checkd);
         bound_section(&mut state.lvsd);
         bound_section(&mut state.vipd);
+        bound_section(&mut state.alertd);
         bound_orders(&mut state);
         bound_events(&mut state);
         let generation = state.generation;
         let checkd = trace(Role::Checkd, &state.checkd, &state, now);
         let lvsd = trace(Role::Lvsd, &state.lvsd, &state, now);
         let vipd = trace(Role::Vipd, &state.vipd, &state, now);
+        let alertd = trace(Role::Alertd, &state.alertd, &state, now);
         let announced = Announced::restore(&state.checkd.items, &state.events);
         let events_at = state.events.iter().map(|_| generation).collect();
         Self {
@@ -52,6 +56,7 @@ impl Ledger {
             checkd,
             lvsd,
             vipd,
+            alertd,
             announced,
             orders_at: generation,
             storage_at: generation,
@@ -108,6 +113,15 @@ fn bound_orders(state: &mut State) {
     handovers.reverse();
     handovers.iter_mut().for_each(Bounded::bound);
     state.orders.handovers = handovers;
+    let mut seen = BTreeSet::new();
+    let mut silences = std::mem::take(&mut state.orders.silences);
+    silences.reverse();
+    silences.retain(|silence| seen.insert(silence.target.clone()));
+    silences.truncate(SILENCES_MAX);
+    silences.reverse();
+    silences.iter_mut().for_each(Bounded::bound);
+    state.orders.silences = silences;
+    state.orders.alert_test.iter_mut().for_each(Bounded::bound);
 }
 
 /// Numbers that rise, and no more than are kept.

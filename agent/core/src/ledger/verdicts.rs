@@ -147,6 +147,8 @@ pub fn reporters_may_tell(kind: EventKind) -> bool {
         | EventKind::DrainEnded
         | EventKind::HandoverOrdered
         | EventKind::HandoverEnded
+        | EventKind::SilenceOrdered
+        | EventKind::SilenceEnded
         | EventKind::ReporterFellSilent
         | EventKind::ReporterReturned => false,
     }

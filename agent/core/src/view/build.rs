@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     CheckView, DaemonStatus, DaemonView, DestinationView, DrainView, EVENTS_SHOWN, GONE_AFTER, InTable,
     KernelStatus, KernelView, LastKnown, Level, OrderView, RealServerView, SCHEMA, SILENT_AFTER, ServiceView,
-    Source, StorageView, View, VirtualServerView, judge, routers,
+    Source, StorageView, View, VirtualServerView, alerts, judge, routers,
 };
 
 /// What both sections say of one virtual server.
@@ -34,6 +34,7 @@ impl View {
         let lvsd = hearing("lvsd", &state.lvsd, now);
         let vipd = Some(hearing("vipd", &state.vipd, now)).filter(|vipd| vipd.heard_at.is_some());
         let checkd_believed = checkd.status.is_believed();
+        let alertd = hearing("alertd", &state.alertd, now);
         let kernel = kernel(state, &lvsd);
         let table_known = kernel.status == KernelStatus::Present;
         let virtual_servers: Vec<VirtualServerView> = pools(state)
@@ -56,8 +57,10 @@ impl View {
                 now,
             ),
             drains: Vec::new(),
+            silences: alerts::silences(state, now),
+            alerts: alerts::alerts(state, &alertd, now),
             kernel,
-            daemons: daemons(checkd, lvsd, vipd),
+            daemons: daemons(checkd, lvsd, vipd, Some(alertd).filter(|alertd| alertd.heard_at.is_some())),
             storage: StorageView {
                 failing_since: state.storage.failing_since,
                 detail: state.storage.detail.clone(),
@@ -133,14 +136,21 @@ fn hearing<K: Ord, H, I>(name: &'static str, section: &Section<K, H, I>, now: Ti
     }
 }
 
-fn daemons(checkd: DaemonView, lvsd: DaemonView, vipd: Option<DaemonView>) -> Vec<DaemonView> {
-    let own = vipd.as_ref().and_then(|vipd| vipd.config.as_ref());
+fn daemons(
+    checkd: DaemonView,
+    lvsd: DaemonView,
+    vipd: Option<DaemonView>,
+    alertd: Option<DaemonView>,
+) -> Vec<DaemonView> {
+    let others: Vec<DaemonView> = vipd.into_iter().chain(alertd).collect();
     let agrees = match (&checkd.config, &lvsd.config) {
-        (Some(a), Some(b)) => Some(a == b && own.is_none_or(|own| own == a)),
+        (Some(a), Some(b)) => {
+            Some(a == b && others.iter().filter_map(|other| other.config.as_ref()).all(|own| own == a))
+        }
         _ => None,
     };
     let mut daemons = vec![checkd, lvsd];
-    daemons.extend(vipd);
+    daemons.extend(others);
     for daemon in &mut daemons {
         daemon.config_agrees = agrees;
     }

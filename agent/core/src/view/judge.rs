@@ -16,8 +16,11 @@ use super::{
 };
 
 /// Every code that a [`Reason`] can have.
-pub const REASON_CODES: [&str; 27] = [
+pub const REASON_CODES: [&str; 30] = [
     "agent_silent",
+    "alert_channel_failing",
+    "alerts_not_delivered",
+    "alerts_not_saved",
     "below_quorum",
     "config_differs",
     "daemon_disconnected",
@@ -94,6 +97,10 @@ pub(super) fn reasons(view: &View, events: &VecDeque<Event>) -> Vec<Reason> {
     kernel_reasons(view, events, &mut reasons);
     for daemon in &view.daemons {
         reasons.extend(daemon_reason(daemon, view.generated_at));
+    }
+    if let Some(alerts) = &view.alerts {
+        let believed = view.daemon("alertd").is_some_and(|alertd| alertd.status.is_believed());
+        reasons.extend(super::alerts::reasons(alerts, believed, view.generated_at));
     }
     reasons.extend(config_reason(&view.daemons));
     if view.storage.failing_since.is_some() {
@@ -300,6 +307,7 @@ fn daemon_reason(daemon: &DaemonView, now: Timestamp) -> Option<Reason> {
     let means = match name {
         "checkd" => "all verdicts are unknown",
         "vipd" => "who has the addresses is not known",
+        "alertd" => "staff are not told of anything",
         _ => "the kernel's table is not known",
     };
     let (level, code, text) = match daemon.status {
@@ -320,6 +328,8 @@ fn daemon_reason(daemon: &DaemonView, now: Timestamp) -> Option<Reason> {
             format!("{name} has not reported yet: {means}; see that it runs, and read its log"),
         ),
     };
+    // Clients are served without it.
+    let level = if name == "alertd" { Level::Warning } else { level };
     Some(general(level, code, text))
 }
 

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 
+mod alerts;
 mod shape;
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
@@ -444,6 +445,7 @@ fn what_is_wrong_is_said_once() {
     let mut met: Vec<&str> =
         table.iter().flat_map(|(.., expected)| expected.iter().map(|(_, code)| *code)).collect();
     met.push("agent_silent"); // Not in the state: see `shape`.
+    met.extend(alerts::CODES);
     met.sort_unstable();
     met.dedup();
     assert_eq!(met, REASON_CODES, "the table has every code");

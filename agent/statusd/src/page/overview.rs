@@ -7,7 +7,7 @@ use agent_core::view::{DaemonStatus, KernelStatus, Level, Source, View, VirtualS
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::{Place, directors, frame, parts, routers, word};
+use super::{Place, alerts, directors, frame, parts, routers, word};
 use crate::app::{App, Snapshot};
 use crate::history::History;
 use crate::html::Html;
@@ -55,6 +55,8 @@ pub fn overview(app: &App, snapshot: &Snapshot) -> Html {
             html.text(pools.len() - shown).raw(" more virtual servers</a></p>");
         }
         drains(html, view);
+        alerts::silences(html, view);
+        alerts::alerts(html, view);
         plant(html, view);
         html.raw("<section class=\"card\" id=\"events\" data-live aria-labelledby=\"h-events\"><h2 id=\"h-events\">");
         html.raw("Latest events</h2>");

@@ -310,6 +310,8 @@ fn mood(kind: EventKind) -> &'static str {
         | EventKind::HandoverEnded
         | EventKind::DrainOrdered
         | EventKind::DrainEnded
+        | EventKind::SilenceOrdered
+        | EventKind::SilenceEnded
         | EventKind::Other => "plain",
     }
 }

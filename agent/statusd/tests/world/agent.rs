@@ -95,6 +95,9 @@ pub fn beat(state: &mut State) {
     if state.vipd.connected {
         state.vipd.heard_at = Some(Timestamp::now());
     }
+    if state.alertd.connected {
+        state.alertd.heard_at = Some(Timestamp::now());
+    }
 }
 
 fn whole(state: &State) -> Vec<u8> {
@@ -104,6 +107,7 @@ fn whole(state: &State) -> Vec<u8> {
         checkd: Some(state.checkd.to_update()),
         lvsd: Some(state.lvsd.to_update()),
         vipd: Some(state.vipd.to_update()),
+        alertd: Some(state.alertd.to_update()),
         storage: Some(state.storage.clone()),
         events: state.events.iter().cloned().collect(),
     };

@@ -10,7 +10,7 @@ use super::super::keys;
 use super::super::lvs::word;
 use super::super::suggest::nearest;
 use super::super::table::{At, Given, Table};
-use super::{Alert, AlertRoute, Hook, Standby, StandingSilence, Url, Webhook, hours::hours, target, ways};
+use super::{Alert, AlertRoute, Hook, Standby, StandingSilence, Webhook, hours::hours, target, ways};
 use crate::alert::{Severity, SilenceTarget};
 use crate::id::Name;
 
@@ -21,7 +21,6 @@ const DAY: u64 = 86_400;
 const ADDRESSES_MAX: usize = 32;
 /// The most routes, web hooks, commands and silences, each.
 const TABLES_MAX: usize = 64;
-const PEERS_MAX: usize = 4;
 const WHY_MAX: usize = 500;
 
 /// The name of the route that `to` makes.
@@ -77,7 +76,6 @@ fn read(book: &mut Book<'_>, table: &Table<'_>, named: &mut Named) -> Option<Ale
         [("critical", Some(Severity::Critical)), ("warning", Some(Severity::Warning)), ("never", None)];
     let quiet_break = word(book, table, "quiet_break", &breaks);
     let default_severity = severity(book, table);
-    let peers = peers(book, table);
     let webhooks: Option<Vec<Webhook>> = several(book, table, "webhook", &keys::ALERT_WEBHOOK, ways::webhook);
     let commands: Option<Vec<Hook>> = several(book, table, "command", &keys::ALERT_COMMAND, ways::hook);
     let to = addresses(book, table, "to");
@@ -133,7 +131,6 @@ fn read(book: &mut Book<'_>, table: &Table<'_>, named: &mut Named) -> Option<Ale
         quiet_break: quiet_break.or(Some(Severity::Critical))?,
         standby: standby.or(Standby::default())?,
         step_in: step_in.or(seconds(MINUTE))?,
-        peers: peers?,
         routes,
         webhooks: webhooks?,
         commands: commands?,
@@ -230,6 +227,9 @@ fn route(
     })
 }
 
+const SEVERITIES: [(&str, Severity); 3] =
+    [("warning", Severity::Warning), ("critical", Severity::Critical), ("info", Severity::Info)];
+
 fn silence(book: &mut Book<'_>, table: &Table<'_>, named: &mut Named) -> Option<StandingSilence> {
     let virtual_server = name(book, table, "virtual_server", false);
     let real_server = name(book, table, "real_server", false);
@@ -240,6 +240,7 @@ fn silence(book: &mut Book<'_>, table: &Table<'_>, named: &mut Named) -> Option<
     if let Some(Some(name)) = &virtual_router {
         named.virtual_routers.push((name.clone(), table.at));
     }
+    let most = word(book, table, "severity", &SEVERITIES).not_wrong().map(Given::good);
     let hours = hours(book, table, "hours");
     let until = table.text(book, "until", "until = \"2027-01-01T06:00:00+01:00\"").convert(|text, at| {
         let until = text.parse().ok();
@@ -271,7 +272,7 @@ fn silence(book: &mut Book<'_>, table: &Table<'_>, named: &mut Named) -> Option<
         book.missing(table.at, "this silence is about everything for ever; name a target, hours or until");
         return None;
     }
-    Some(StandingSilence { target, hours, until, why: why.good()?.to_owned() })
+    Some(StandingSilence { target, severity: most?, hours, until, why: why.good()?.to_owned() })
 }
 
 /// A name; the inner one is absent when the key is and need not be there.
@@ -333,8 +334,7 @@ fn addresses(book: &mut Book<'_>, table: &Table<'_>, key: &str) -> Option<Vec<St
 }
 
 fn severity(book: &mut Book<'_>, table: &Table<'_>) -> Option<Severity> {
-    let words = [("warning", Severity::Warning), ("critical", Severity::Critical), ("info", Severity::Info)];
-    word(book, table, "severity", &words).or(Severity::Warning)
+    word(book, table, "severity", &SEVERITIES).or(Severity::Warning)
 }
 
 fn time_zone(book: &mut Book<'_>, table: &Table<'_>) -> Option<Option<String>> {
@@ -352,28 +352,4 @@ fn time_zone(book: &mut Book<'_>, table: &Table<'_>) -> Option<Option<String>> {
         good.then(|| text.to_owned())
     });
     Some(given.not_wrong()?.good())
-}
-
-fn peers(book: &mut Book<'_>, table: &Table<'_>) -> Option<Vec<Url>> {
-    let given = table.texts(book, "peers", true, "peers = [\"https://director2.example.net:9530\"]");
-    let (texts, at) = match given.not_wrong()? {
-        Given::Good(texts, at) => (texts, at),
-        _ => return Some(Vec::new()),
-    };
-    if texts.len() > PEERS_MAX {
-        book.wrong(at, format!("peers has {} entries; {PEERS_MAX} are the most", texts.len()));
-        return None;
-    }
-    let mut good = true;
-    let mut all = Vec::new();
-    for (text, at) in texts {
-        match target::url("peers", text) {
-            Ok(url) => all.push(url),
-            Err(why) => {
-                book.wrong(at, why);
-                good = false;
-            }
-        }
-    }
-    good.then_some(all)
 }

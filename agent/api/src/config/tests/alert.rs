@@ -119,7 +119,7 @@ hours = "25:00-26:00"
             "6:16: remind_every is below a minute; write \"4h\", or \"0s\" for never",
             "7:15: quiet_hours: \"nights\" are no hours; write days, a span or both: \"Mon-Fri 08:00-18:00\", \"22:00-07:00\", \"Sat,Sun\"",
             "8:13: time_zone \"Europe Berlin\" is no time zone; write one such as \"Europe/Berlin\"",
-            "9:1: unknown key \"subject\"; [alert] knows from, to, smtp, starttls, ca, credential, hello, smtp_timeout, sendmail, severity, gather, settle, update_every, remind_every, keep, time_zone, quiet_hours, quiet_break, standby, step_in, peers, route, webhook, command and silence",
+            "9:1: unknown key \"subject\"; [alert] knows from, to, smtp, starttls, ca, credential, hello, smtp_timeout, sendmail, severity, gather, settle, update_every, remind_every, keep, time_zone, quiet_hours, quiet_break, standby, step_in, route, webhook, command and silence",
             "14:12: unknown severity \"sever\"; write \"warning\" or \"critical\" or \"info\"",
             "17:7: url: only https goes to other machines; write \"https://chat.example.net/\"",
             "20:11: command does not begin with a program's absolute path; there is no shell",

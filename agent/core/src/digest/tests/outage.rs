@@ -7,13 +7,15 @@ use jiff::SignedDuration;
 use super::{World, at};
 use crate::digest::Kind;
 use crate::digest::notice::Notice;
-use crate::digest::outbox::{Destination, Outbox, Outcome};
+use agent_api::Channel;
+
+use crate::digest::outbox::{Outbox, Outcome};
 
 /// A mail server and what it has accepted.
 struct Post {
     outbox: Outbox,
     files: BTreeMap<u64, Notice>,
-    accepted: Vec<(Destination, Notice, u32)>,
+    accepted: Vec<(Channel, Notice, u32)>,
     attempts: usize,
 }
 
@@ -22,7 +24,7 @@ impl Post {
         Self { outbox: Outbox::default(), files: BTreeMap::new(), accepted: Vec::new(), attempts: 0 }
     }
 
-    fn take(&mut self, world: &mut World, to: &[Destination]) {
+    fn take(&mut self, world: &mut World, to: &[Channel]) {
         for notice in world.told.drain(..) {
             let file = self.outbox.add(&notice, to, at(world.now));
             self.files.insert(file, notice);
@@ -58,7 +60,7 @@ fn after_two_days_each_incident_is_one_mail_in_order() {
     let names: Vec<&str> = servers.iter().map(String::as_str).collect();
     let mut world = World::new("", &names);
     let mut post = Post::new();
-    let staff = [Destination::Mail("staff@b.example".into()), Destination::Mail("other@b.example".into())];
+    let staff = [Channel::Mail("staff@b.example".into()), Channel::Mail("other@b.example".into())];
     // Every two hours one pool has trouble for half an hour, the last one for ever.
     for hour in 0..48 {
         let server = &servers[hour % 10];
@@ -88,7 +90,7 @@ fn after_two_days_each_incident_is_one_mail_in_order() {
     assert!(post.files.len() <= 24);
     post.deliver(world.now + 900, true);
     for person in &staff {
-        let got: Vec<&(Destination, Notice, u32)> =
+        let got: Vec<&(Channel, Notice, u32)> =
             post.accepted.iter().filter(|(to, _, _)| to == person).collect();
         let numbers: Vec<u64> = got.iter().map(|(_, notice, _)| notice.incident).collect();
         assert_eq!(numbers, (1..=24).collect::<Vec<u64>>(), "each once, in order");
@@ -112,7 +114,7 @@ fn after_two_days_each_incident_is_one_mail_in_order() {
 fn one_bad_address_holds_nobody_else_up() {
     let mut world = World::new("", &["a/s1", "a/s2", "b/s1", "b/s2"]);
     let mut outbox = Outbox::default();
-    let (good, bad) = (Destination::Mail("good@b.example".into()), Destination::Mail("bad@b.example".into()));
+    let (good, bad) = (Channel::Mail("good@b.example".into()), Channel::Mail("bad@b.example".into()));
     let mut got = Vec::new();
     for server in ["a/s1", "b/s1"] {
         world.fall(server);
@@ -152,7 +154,7 @@ fn one_bad_address_holds_nobody_else_up() {
 fn a_notice_that_came_while_an_older_one_was_under_way_still_goes() {
     let mut world = World::new("", &["a/s1", "a/s2"]);
     let mut outbox = Outbox::default();
-    let to = [Destination::Mail("staff@b.example".into())];
+    let to = [Channel::Mail("staff@b.example".into())];
     world.fall("a/s1");
     world.pass(20);
     let opened = world.told.pop().unwrap();

@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use super::{World, at};
 use crate::digest::notice::{Kind, Notice};
-use crate::digest::outbox::{Destination, Outbox, Outcome};
+use agent_api::Channel;
+
+use crate::digest::outbox::{Outbox, Outcome};
 use crate::digest::{Digest, Saved};
 
 const SERVERS: [&str; 5] = ["a/s1", "a/s2", "b/s1", "b/s2", "c/s1"];
@@ -49,7 +51,7 @@ struct Disk {
     files: BTreeMap<u64, Notice>,
 }
 
-fn on_disk(world: &mut World, disk: &mut Disk, to: &[Destination]) {
+fn on_disk(world: &mut World, disk: &mut Disk, to: &[Channel]) {
     for notice in world.told.drain(..) {
         let file = disk.outbox.add(&notice, to, at(world.now));
         disk.files.insert(file, notice);
@@ -73,7 +75,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn each_incident_is_opened_once_and_closed_once(ops in prop::collection::vec(op(), 1..60)) {
-        let to = [Destination::Mail("staff@b.example".into())];
+        let to = [Channel::Mail("staff@b.example".into())];
         let mut world = World::new("remind_every = \"1h\"", &SERVERS);
         let saved = world.digest.saved().0.clone();
         let mut disk = Disk { digest: saved, outbox: Outbox::default(), files: BTreeMap::new() };

@@ -6,7 +6,7 @@ use super::{World, at};
 use crate::digest::{Duty, Input, Key, Kind};
 
 const TWO: [&str; 2] = ["resolver/dns1", "resolver/dns2"];
-const PEER: &str = "peers = [\"https://d2.example:9530\"]";
+const PEER: &str = "[status.peer]\nurl = \"https://d2.example:9530\"\n";
 
 fn kinds(world: &mut World) -> Vec<Kind> {
     world.told.drain(..).map(|notice| notice.kind).collect()
@@ -89,4 +89,37 @@ fn who_hands_over_is_quiet_from_then_on() {
     world.rise("resolver/dns1");
     world.pass(600);
     assert_eq!(kinds(&mut world), [], "the other one closes it");
+}
+
+#[test]
+fn an_active_one_that_was_away_asks_before_it_tells_what_is_old() {
+    for (peer_told, expected) in [(true, vec![]), (false, vec![Kind::Opened])] {
+        let mut world = World::new(PEER, &TWO);
+        // While this alertd is away the server falls, and the standby steps in.
+        world.set("resolver/dns1", agent_api::Verdict::Down);
+        world.event(agent_api::EventKind::RealServerWentDown, "resolver/dns1", "resolver/dns1 is down");
+        world.now += 90;
+        world.pass(11);
+        assert!(world.asked > 0, "it asks");
+        if peer_told {
+            let told: BTreeSet<Key> = ["server:resolver/dns1".parse().unwrap()].into();
+            world.digest.handle(Input::PeerTells(&told), at(world.now));
+        }
+        world.pass(30);
+        assert_eq!(kinds(&mut world), expected);
+        world.rise("resolver/dns1");
+        world.pass(600);
+        assert_eq!(
+            world.told.iter().map(|notice| notice.kind).collect::<Vec<_>>(),
+            if peer_told { vec![] } else { vec![Kind::Closed] }
+        );
+    }
+}
+
+#[test]
+fn an_active_one_tells_at_once_what_is_new() {
+    let mut world = World::new(PEER, &TWO);
+    world.fall("resolver/dns1");
+    world.pass(11);
+    assert_eq!((kinds(&mut world), world.asked), (vec![Kind::Opened], 0));
 }

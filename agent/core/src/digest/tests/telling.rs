@@ -206,6 +206,23 @@ fn silences_and_drains_keep_quiet_while_they_last() {
 }
 
 #[test]
+fn a_silence_up_to_a_severity_lets_graver_trouble_through_and_the_mail_names_it() {
+    let mut world = World::new("", &TWO);
+    world.silence(Some("resolver"), 600);
+    world.state.orders.silences[0].severity = Some(agent_api::Severity::Warning);
+    world.fall("resolver/dns1");
+    world.pass(60);
+    assert_eq!(world.heard_of(), []);
+    world.event(EventKind::QuorumLost, "resolver/dns1", "resolver has lost its quorum");
+    world.pass(60);
+    assert_eq!(world.told.len(), 1);
+    let remarks = &world.told[0].remarks;
+    assert!(remarks[0].starts_with("alerts about resolver up to warning are silenced until "), "{remarks:?}");
+    assert!(remarks[0].ends_with(" by root: works"), "{remarks:?}");
+    assert!(remarks[1].contains("keep 1 standing troubles from being told"), "{remarks:?}");
+}
+
+#[test]
 fn a_silence_of_the_configuration_has_hours() {
     let silence = "[[alert.silence]]\nvirtual_server = \"resolver\"\nhours = \"08:30-09:30\"\nwhy = \"x\"\n";
     let mut world = World::new(silence, &TWO);

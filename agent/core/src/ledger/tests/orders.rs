@@ -75,3 +75,65 @@ fn orders_are_bounded() {
     assert_eq!(preview(&ledger, drain("s0", Some(9))), Ok(()), "replacing needs no room");
     assert_eq!(preview(&ledger, undrain("s0")), Ok(()));
 }
+
+fn silence(target: &str, until: u64) -> agent_api::Silence {
+    agent_api::Silence {
+        target: agent_api::SilenceTarget {
+            virtual_server: (!target.is_empty()).then(|| target.parse().unwrap()),
+            ..Default::default()
+        },
+        severity: None,
+        who: "root".to_owned(),
+        why: "disks".to_owned(),
+        since: at(1).wall,
+        until: at(until).wall,
+    }
+}
+
+#[test]
+fn silences_stand_until_they_are_ended_or_over() {
+    let mut ledger = ledger();
+    for (target, until) in [("resolver", 100), ("", 50), ("resolver", 60)] {
+        let order = Order::Silence(silence(target, until));
+        let (state, outcome) = ledger.preview(&order, at(1)).unwrap();
+        assert_eq!(outcome.replaced, until == 60);
+        ledger.handle(Input::Ordered(order), at(1)).unwrap();
+        assert_eq!(state.orders, ledger.state().orders, "what is written is what comes into force");
+    }
+    assert_eq!(ledger.state().orders.silences.len(), 2, "one for each target");
+    assert_eq!(ledger.deadline(at(10)).map(|(left, _)| left.as_secs()), Some(40));
+    ledger.handle(Input::DeadlinePassed, at(50)).unwrap();
+    let target = silence("resolver", 1).target;
+    ledger.handle(Input::Ordered(Order::Unsilence { target, who: "bob".to_owned() }), at(51)).unwrap();
+    assert!(ledger.state().orders.silences.is_empty());
+    let told: Vec<(EventKind, &str)> =
+        ledger.state().events.iter().skip(3).map(|e| (e.what.kind, e.what.text.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (
+                EventKind::SilenceEnded,
+                "alerts about everything are told again: the time that root gave is over"
+            ),
+            (EventKind::SilenceEnded, "alerts about resolver are told again: bob ended the silence"),
+        ]
+    );
+    // Over a restart they stand, one for each target and no more than fit.
+    let mut state = ledger.state().clone();
+    state.orders.silences = vec![silence("resolver", 90), silence("resolver", 95)];
+    let restored = Ledger::restore(state, BOOT.to_owned(), at(60));
+    assert_eq!(restored.state().orders.silences, [silence("resolver", 95)]);
+}
+
+#[test]
+fn a_test_of_the_alerts_is_forgotten_without_a_word() {
+    let mut ledger = ledger();
+    let test = agent_api::AlertTest { who: "root".to_owned(), since: at(1).wall };
+    ledger.handle(Input::Ordered(Order::TestAlerts(test.clone())), at(1)).unwrap();
+    assert_eq!(ledger.state().orders.alert_test.as_ref(), Some(&test));
+    assert_eq!(ledger.deadline(at(2)).map(|(left, _)| left.as_secs()), Some(119));
+    let before = ledger.state().generation;
+    ledger.handle(Input::DeadlinePassed, at(121)).unwrap();
+    assert!(ledger.state().orders.alert_test.is_none() && ledger.state().events.is_empty());
+    assert!(ledger.state().generation > before, "watchers hear of it");
+}
