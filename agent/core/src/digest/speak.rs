@@ -40,7 +40,7 @@ impl Digest {
         match self.gate(incident, now) {
             Gate::Open | Gate::Elsewhere => Some(now),
             Gate::Shut(Held::Standby, until) => {
-                let ask = self.asked_at.map_or(now, |at| later(at, settings.ask_every()));
+                let ask = self.asked_at.map_or(now, |at| later(at, self.settings.ask_every()));
                 until.into_iter().chain([ask]).min()
             }
             Gate::Shut(_, until) => until,
