@@ -7,8 +7,11 @@ mod support;
 use std::collections::BTreeMap;
 
 use agent_api::wire::DESCRIPTION;
-use agent_api::{CheckHead, KernelTable, LvsHead, RouterReport, ServiceReport, Setting, Verdict, VipHead};
-use agent_link::{Checkd, Lvsd, Reporter, Vipd};
+use agent_api::{
+    AlertHead, Channel, ChannelReport, CheckHead, KernelTable, LvsHead, RouterReport, ServiceReport, Setting,
+    TestReport, Verdict, VipHead,
+};
+use agent_link::{Alertd, Checkd, Lvsd, Reporter, Vipd};
 use serde_json::{Value, json};
 use support::{LONG, Place, Raw, health, identity};
 
@@ -203,6 +206,30 @@ fn router() -> RouterReport {
     serde_json::from_value(router).unwrap()
 }
 
+fn alerts() -> (AlertHead, BTreeMap<Channel, ChannelReport>) {
+    let at: Option<jiff::Timestamp> = "2026-11-21T00:00:00Z".parse().ok();
+    let head = AlertHead {
+        oldest: at,
+        spool_error: "full".to_owned(),
+        told: vec!["server:resolver/dns1".to_owned()],
+        ..AlertHead::default()
+    };
+    let channel = ChannelReport {
+        retry_at: at,
+        last_delivered: at,
+        last_error: "no".to_owned(),
+        last_error_at: at,
+        test: at.map(|asked_at| TestReport {
+            asked_at,
+            answered_at: at,
+            accepted: true,
+            answer: "250 OK".to_owned(),
+        }),
+        ..ChannelReport::default()
+    };
+    (head, BTreeMap::from([("mail:staff@example.net".parse().unwrap(), channel)]))
+}
+
 #[test]
 fn what_the_agent_says_is_what_the_definition_says() {
     let definition = interface(DESCRIPTION);
@@ -243,6 +270,8 @@ fn what_the_agent_says_is_what_the_definition_says() {
     let routers = BTreeMap::from([("vip".parse().unwrap(), router())]);
     let head = VipHead { remarks: vec!["no real time".into()], ..VipHead::default() };
     let vipd = Reporter::<Vipd>::start(&place.socket, process.clone(), head, routers).unwrap();
+    let (head, channels) = alerts();
+    let alertd = Reporter::<Alertd>::start(&place.socket, process.clone(), head, channels).unwrap();
     let lvsd = Reporter::<Lvsd>::start(&place.socket, process, LvsHead::default(), services).unwrap();
     let kernels = [
         KernelTable::Present { version: "1.2.1".into() },
@@ -271,7 +300,7 @@ fn what_the_agent_says_is_what_the_definition_says() {
         call("GetState", json!({}));
     }
     checkd.remove_item("resolver/dns2".parse().unwrap());
-    assert!(checkd.flush(LONG) && vipd.flush(LONG));
+    assert!(checkd.flush(LONG) && vipd.flush(LONG) && alertd.flush(LONG));
     let drain = json!({ "real_server": "dns1", "virtual_server": "resolver", "why": "kernel", "for_seconds": 9_000, "on_behalf_of": "al" });
     call("Drain", drain.clone());
     call("Drain", drain);
@@ -295,6 +324,32 @@ fn what_the_agent_says_is_what_the_definition_says() {
     assert_eq!(error["parameters"]["suggestion"], "vip");
     let forever = json!({ "virtual_router": "vip", "what": "takeover", "for_seconds": 0 });
     assert_eq!(call("Handover", forever)["error"], "org.holdfast.Agent.Refused");
+    for target in
+        [json!({ "virtual_server": "resolver", "real_server": "dns1" }), json!({ "virtual_router": "vip" })]
+    {
+        let mut silence = target.clone();
+        for (key, value) in
+            [("severity", json!("warning")), ("why", json!("disks")), ("for_seconds", json!(9_000))]
+        {
+            silence[key] = value;
+        }
+        silence["on_behalf_of"] = json!("al");
+        assert_eq!(call("Silence", silence.clone())["parameters"]["replaced"], false);
+        assert_eq!(call("Silence", silence)["parameters"]["replaced"], true);
+        call("GetState", json!({}));
+        assert_eq!(call("Unsilence", target.clone())["parameters"]["ended"]["why"], "disks");
+        assert_eq!(call("Unsilence", target)["error"], "org.holdfast.Agent.NotSilenced");
+    }
+    let unknown = call("Silence", json!({ "virtual_server": "resolvr", "for_seconds": 60 }));
+    assert_eq!(unknown["error"], "org.holdfast.Agent.NoSuchVirtualServer");
+    assert_eq!(unknown["parameters"]["suggestion"], "resolver");
+    for seconds in [0, 400 * 86_400] {
+        let error = call("Silence", json!({ "for_seconds": seconds }));
+        assert_eq!(error["error"], "org.holdfast.Agent.Refused", "{seconds}");
+    }
+    assert_eq!(call("TestAlerts", json!({ "on_behalf_of": "al" }))["parameters"]["test"]["who"], "root (al)");
+    assert_eq!(call("TestAlerts", json!({}))["error"], "org.holdfast.Agent.Refused", "not so soon again");
+    call("GetState", json!({}));
     assert_eq!(call("Report", json!({}))["error"], "org.holdfast.Agent.Refused");
     std::fs::remove_file(&place.state).unwrap();
     std::fs::create_dir(&place.state).unwrap();
@@ -303,7 +358,7 @@ fn what_the_agent_says_is_what_the_definition_says() {
     let generation = call("GetState", json!({}))["parameters"]["state"]["generation"].as_u64().unwrap();
     let report = json!({
         "checkd": { "whole": true, "reporter": { "version": "1", "pid": 1, "started_at": "2026-11-21T00:09:00Z", "config": "c" } },
-        "events": [{ "sequence": 1, "at": "2026-11-21T00:09:00Z", "kind": "ipvs_lost", "virtual_server": "resolver", "real_server": "dns1", "virtual_router": "vip", "cause": "x", "text": "x" }]
+        "events": [{ "sequence": 1, "at": "2026-11-21T00:09:00Z", "kind": "ipvs_lost", "virtual_server": "resolver", "real_server": "dns1", "virtual_router": "vip", "dependency": "router", "cause": "x", "text": "x" }]
     });
     call("Report", report);
     call("GetState", json!({}));

@@ -235,6 +235,7 @@ fn silence_event(kind: EventKind, silence: &Silence, at: Timestamp, text: String
         virtual_server: target.virtual_server.clone(),
         real_server: target.real_server.clone(),
         virtual_router: target.virtual_router.clone(),
+        dependency: None,
         cause: None,
         text,
     }

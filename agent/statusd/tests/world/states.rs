@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use agent_api::{
-    DestinationReport, Drain, DrainTarget, Event, EventKind, KernelTable, NewEvent, Reporter, State, Verdict,
+    AlertHead, AlertSection, ChannelReport, DestinationReport, Drain, DrainTarget, Event, EventKind,
+    KernelTable, NewEvent, Reporter, Severity, Silence, SilenceTarget, State, TestReport, Verdict,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -150,6 +151,55 @@ pub fn event(state: &mut State, kind: EventKind, seconds_ago: i64, id: Option<&s
     state.events.push_back(Event { number, what });
 }
 
+/// `alertd` reports: one channel works, one fails since a moment. Two silences are in force.
+pub fn add_alerts(state: &mut State, text: &str) {
+    let reporter = state.checkd.reporter.clone().unwrap();
+    let test = |accepted| TestReport {
+        asked_at: ago(60),
+        answered_at: Some(ago(59)),
+        accepted,
+        answer: text.to_owned(),
+    };
+    state.alertd = AlertSection {
+        reporter: Some(reporter),
+        connected: true,
+        heard_at: Some(ago(0)),
+        head: AlertHead {
+            configured: true,
+            spool: 1,
+            oldest: Some(ago(5)),
+            incidents: 2,
+            delivered: 40,
+            told: vec!["server:resolver/dns2".to_owned()],
+            ..AlertHead::default()
+        },
+        ..AlertSection::default()
+    };
+    let good =
+        ChannelReport { last_delivered: Some(ago(30)), test: Some(test(true)), ..ChannelReport::default() };
+    let bad = ChannelReport {
+        waits: 1,
+        failures: 1,
+        retry_at: Some(ago(-10)),
+        last_error: text.to_owned(),
+        last_error_at: Some(ago(3)),
+        test: Some(test(false)),
+        ..ChannelReport::default()
+    };
+    state.alertd.items.insert("mail:staff@example.net".parse().unwrap(), good);
+    state.alertd.items.insert("webhook:chat".parse().unwrap(), bad);
+    for real_server in ["dns1", "dns2"] {
+        state.orders.silences.push(Silence {
+            target: SilenceTarget { real_server: real_server.parse().ok(), ..SilenceTarget::default() },
+            severity: (real_server == "dns1").then_some(Severity::Warning),
+            who: text.to_owned(),
+            why: text.to_owned(),
+            since: ago(60),
+            until: ago(-3_600),
+        });
+    }
+}
+
 /// One down, one degraded, one drained: what staff see on an ordinary bad day.
 pub fn bad() -> State {
     let mut state = good();
@@ -219,6 +269,7 @@ pub fn bad() -> State {
             to.weight = 0;
         }
     }
+    add_alerts(&mut state, "the other end says 450");
     state
 }
 
@@ -258,6 +309,8 @@ pub fn hostile() -> State {
         wanted: all.clone(),
         why: all.clone(),
     });
+    state.orders.silences.clear();
+    add_alerts(&mut state, &all);
     for drain in &mut state.orders.drains {
         drain.who.clone_from(&all);
         drain.why.clone_from(&all);
