@@ -1,10 +1,14 @@
 // Answers every DNS query over UDP with NOERROR and A 192.0.2.80, from the address that was asked.
-//   answer PORT
+//   answer PORT [COUNTER]   COUNTER: a file whose first 8 octets hold how many answers were sent, all the time
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 int main(int argc, char **argv) {
   int fd = socket(AF_INET, SOCK_DGRAM, 0), on = 1, room = 4 << 20;
@@ -12,6 +16,13 @@ int main(int argc, char **argv) {
   setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
   setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
   if (bind(fd, (struct sockaddr *)&any, sizeof any)) return 1;
+  uint64_t own = 0, *count = &own;
+  if (argc > 2) {
+    int file = open(argv[2], O_RDWR | O_CREAT | O_TRUNC, 0644);
+    if (file < 0 || ftruncate(file, sizeof own)) return 1;
+    count = mmap(0, sizeof own, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (count == MAP_FAILED) return 1;
+  }
   for (;;) {
     unsigned char octets[2048];
     char control[CMSG_SPACE(sizeof(struct in_pktinfo))];
@@ -35,5 +46,6 @@ int main(int argc, char **argv) {
         info->ipi_ifindex = 0;
       }
     sendmsg(fd, &message, 0);
+    ++*count;
   }
 }

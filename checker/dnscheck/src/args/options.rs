@@ -2,7 +2,7 @@
 //!
 //! Owns the one table that the command line, the help, the man page and the completions come from: names, values, one line of help, which
 //! options need or exclude each other, and where a value goes. It is data, put together by the compiler: a definition that is made
-//! anew by every call costs more than the whole check. It reads no words and prints nothing.
+//! anew by every call costs more than all that the check does. It reads no words and prints nothing.
 
 mod asking;
 mod expecting;
