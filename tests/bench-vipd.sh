@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 SECONDS_EACH=${SECONDS_EACH:-30}
-[ -n "${VIPD:-}" ] || cargo build --release --locked -q -p vipd
+[ -n "${VIPD:-}" ] || cargo build --release --locked -q -p vipd --config 'profile.release.opt-level="s"' --config 'profile.release.lto="fat"'
 VIPD=${VIPD:-$PWD/target/release/vipd}
 WORK=$(mktemp -d)
 . tests/packages.sh

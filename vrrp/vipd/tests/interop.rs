@@ -147,20 +147,27 @@ fn keepalived_version_3_ipv6() {
     beside_keepalived(&case, FAST);
 }
 
-#[test]
-fn keepalived_version_2_with_a_password() {
+/// Version 2 with an authentication of this kind, as either program calls it.
+fn authenticated(ours: &str, theirs: &str) {
     let secret = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(secret.path(), "s3cr3tXY\n").unwrap();
-    let ours = format!(
-        "version = 2\nauthentication = {{ type = \"pass\", file = \"{}\" }}",
-        secret.path().display()
+    let path = secret.path().display();
+    let ours = format!("version = 2\nauthentication = {{ type = \"{ours}\", file = \"{path}\" }}");
+    let theirs = format!(
+        "  version 2\n  advert_int 1\n  authentication {{\n    auth_type {theirs}\n    auth_pass s3cr3tXY\n  }}\n"
     );
-    let case = Case {
-        addresses: V4,
-        ours: ours.leak(),
-        theirs: "  version 2\n  advert_int 1\n  authentication {\n    auth_type PASS\n    auth_pass s3cr3tXY\n  }\n",
-    };
+    let case = Case { addresses: V4, ours: ours.leak(), theirs: theirs.leak() };
     beside_keepalived(&case, SLOW);
+}
+
+#[test]
+fn keepalived_version_2_with_a_password() {
+    authenticated("pass", "PASS");
+}
+
+#[test]
+fn keepalived_version_2_with_an_authentication_header() {
+    authenticated("ah", "AH");
 }
 
 #[test]

@@ -59,7 +59,9 @@ impl Keepalived {
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
         let directory = host.directory.join(format!("keepalived-{run}"));
         fs::create_dir(&directory).expect("a directory");
-        let global = "global_defs {\n  router_id test\n  script_user root\n  vrrp_version 3\n}\n";
+        // In real time as we are: a busy machine must not make it silent. By default it is killed when it computes for 10 ms.
+        let global = "global_defs {\n  router_id test\n  script_user root\n  vrrp_version 3\n  vrrp_rt_priority 20\n  \
+                      vrrp_rlimit_rttime 2000000\n}\n";
         let config = directory.join("keepalived.conf");
         fs::write(&config, format!("{global}{instances}")).expect("the configuration is written");
         let mut command = Command::new("keepalived");
