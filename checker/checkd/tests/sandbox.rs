@@ -61,6 +61,32 @@ fn the_filter_is_one() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+#[test]
+fn a_program_as_another_user_is_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::copy(env!("CARGO_BIN_EXE_checkd"), path("checkd")).unwrap();
+    let text = "[[virtual_server]]\nname = \"p\"\naddress = \"127.0.0.9\"\nservices = [\"tcp/53\"]\n\
+                check.exec = { command = [\"/bin/true\"], user = \"daemon\" }\n\
+                [[virtual_server.real_server]]\nname = \"a\"\naddress = \"127.0.0.1\"\n";
+    std::fs::write(path("holdfast.toml"), text).unwrap();
+    for (name, mode) in [("", 0o755), ("checkd", 0o755), ("holdfast.toml", 0o644)] {
+        set_permissions(path(name), Permissions::from_mode(mode)).unwrap();
+    }
+    let output = sandboxed(&path("checkd"))
+        .arg("--config")
+        .arg(path("holdfast.toml"))
+        .arg("--socket")
+        .arg(path("agent.sock"))
+        .arg("--state")
+        .arg(path("state.json"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("p/a: check.exec is to be run as daemon") && said.contains("CAP_SETUID"), "{said}");
+}
+
 struct Daemon(Child);
 
 impl Drop for Daemon {

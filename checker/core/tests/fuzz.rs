@@ -69,6 +69,27 @@ fn mutated_replies() {
 }
 
 #[test]
+fn mutated_words_of_other_servers() {
+    let corpus: Vec<Vec<u8>> = [
+        "220-mail.test\r\n220 ESMTP\r\n250-hello\r\n250-SIZE 1\r\n250 STARTTLS\r\n220 go\r\n250 x\r\n",
+        "220 x\r\n",
+        "250-PIPELINING\r\n250 STARTTLS\r\n",
+        "down the disk is failing\n",
+        "weight 30 while it is warm\n",
+        "-2147483648\n",
+        "65535",
+        "\0\u{c8}ok, all is well",
+        "",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec();
+    let mut dice = Dice(2);
+    for _ in 0..ROUNDS {
+        target::others(&dice.mutated(&corpus));
+    }
+}
+
+#[test]
 fn the_corpus_gets_as_far_as_being_validated() {
     for (name, octets, wanted) in [
         ("nsec", &include_bytes!("../fuzz/corpus/reply/dnssec-nsec")[..], "Some(DnsSignatureExpiring)"),

@@ -147,3 +147,49 @@ pub fn reply(octets: &[u8]) {
     let _ = validate(octets);
     assert!(!details(octets).chars().any(|c| c.is_control() && c != '\n'));
 }
+
+/// Whatever a server or a file says in the other kinds of checks, it comes to a finding or an error of bounded length.
+#[allow(dead_code, reason = "the fuzz target has replies only")]
+pub fn others(octets: &[u8]) {
+    use checker_core::smtp::{Dialogue, Security, SmtpCheck, Step};
+    let timeout = checker_core::dns::Timeout::default();
+    for security in [Security::None, Security::Starttls(Box::default())] {
+        let check = SmtpCheck { hello: "a.test".parse().unwrap(), security, timeout };
+        let mut dialogue = Dialogue::default();
+        // Pieces as a network makes them.
+        for piece in octets.chunks(octets.len() / 3 + 1) {
+            match dialogue.handle(&check, piece) {
+                Ok(Step::Secure) => assert!(matches!(dialogue.secured(&check), Step::Send(_))),
+                Ok(Step::Done(greeting)) => assert!(greeting.len() < 1_000),
+                Ok(Step::Wait | Step::Send(_)) => {}
+                Err((_, detail)) => {
+                    assert!(detail.len() < 1_000 && !detail.contains(['\n', '\x1b']), "{detail}");
+                    break;
+                }
+            }
+        }
+    }
+    use checker_core::file::{FileCheck, Found, Numbers, judge};
+    for numbers in [Numbers::Weight, Numbers::Failure, Numbers::Added { factor: -65_535, base: 65_535 }] {
+        let missing = checker_core::Verdict::Unknown;
+        let path = "/word".into();
+        let check = FileCheck { path, numbers, missing, max_age: None, stale: missing, timeout };
+        let finding = judge(&check, &Found::Content(octets, std::time::Duration::ZERO));
+        assert!(finding.weight.is_none_or(|weight| weight <= 65_535), "{finding:?}");
+        assert!(finding.detail.len() + finding.reply.len() < 1_500, "{finding:?}");
+    }
+    use checker_core::http::{Expect, Request, Response};
+    let (status, body) = octets.split_at(octets.len().min(2));
+    let status = status.iter().fold(0, |sum, octet| sum << 8 | u16::from(*octet));
+    let expect = Expect {
+        body: vec!["o+k".parse().unwrap()],
+        within: Some("1..300".parse().unwrap()),
+        headers: vec![("x".to_owned(), "y".parse().unwrap())],
+        ..Expect::default()
+    };
+    let request = Request { expect, ..Request::default() };
+    let response = Response { status, headers: &[("x", octets), ("location", octets)], body };
+    if let Err((_, detail)) = checker_core::http::judge(&request, &response, |_, _| Vec::new()) {
+        assert!(detail.len() < 2_000 && !detail.contains(['\n', '\x1b']), "{detail}");
+    }
+}
