@@ -50,6 +50,9 @@ fn inherited() -> usize {
 #[test]
 fn a_program_is_run_as_another_user_with_that_group_alone() {
     assert!(may_become(), "this test is run by root");
+    // Groups that must not be handed on.
+    let groups = [0, 4, 6].map(nix::unistd::Gid::from_raw);
+    nix::unistd::setgroups(&groups).unwrap();
     let ids = "echo $(id -un) $(id -gn) $(id -Gn)";
     assert_eq!(printed(&run(ids, Some("nobody"), None, Limits::default())), "nobody nogroup nogroup");
     assert_eq!(printed(&run(ids, Some("nobody"), Some("daemon"), Limits::default())), "nobody daemon daemon");
