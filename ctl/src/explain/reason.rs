@@ -221,8 +221,12 @@ fn checks(health: &RealServerHealth) -> Vec<String> {
     for check in &health.checks {
         let Some(basis) = check.health.basis.as_deref() else { continue };
         lines.push(format!(
-            "{}: {} at {}; rise = {}, fall = {}",
-            check.name, basis.check, check.health.address, basis.rise, basis.fall
+            "{}: {}{}; rise = {}, fall = {}",
+            check.name,
+            basis.check,
+            at(check.health.address),
+            basis.rise,
+            basis.fall
         ));
     }
     lines
@@ -336,10 +340,18 @@ fn changes(view: &View, server: &RealServerView, basis: Option<&Basis>) -> Vec<S
     lines
 }
 
+/// Where a check goes. One that has no port, such as by ping, says none.
+fn at(address: std::net::SocketAddr) -> String {
+    match address.port() {
+        0 => format!(" at {}", address.ip()),
+        _ => format!(" at {address}"),
+    }
+}
+
 /// How it is checked.
 fn check(server: &RealServerView, basis: Option<&Basis>) -> Vec<String> {
     let Some(basis) = basis else { return Vec::new() };
-    let at = server.address.map_or_else(String::new, |address| format!(" at {address}"));
+    let at = server.address.map_or_else(String::new, at);
     let interval = SignedDuration::from_millis(i64::try_from(basis.interval_ms).unwrap_or(i64::MAX));
     let every =
         if basis.interval_ms < 10_000 { format!("{} ms", basis.interval_ms) } else { length(interval) };

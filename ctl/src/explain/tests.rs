@@ -182,10 +182,12 @@ fn several_checks_are_told_one_by_one() {
     all.as_object_mut().unwrap().remove("basis");
     all["weight"] = json!(7);
     all["unconfirmed"] = json!(1);
+    let mut load = one.clone();
+    load["address"] = json!("10.0.0.1:0");
     all["checks"] = json!([
         { "name": "dns", "health": one.clone() },
         { "name": "zone", "health": sick },
-        { "name": "load", "advisory": true, "health": one },
+        { "name": "load", "advisory": true, "health": load },
     ]);
     says(
         &state(all, false),
@@ -197,6 +199,7 @@ fn several_checks_are_told_one_by_one() {
             "it takes 1 more result to bear it out",
             "checks that count: 2, that only warn: 1",
             "zone: asks for zone.test SOA over udp at 10.0.0.1:53; rise = 2, fall = 3",
+            "load: asks for resolve.test A over udp, expects NOERROR at 10.0.0.1; rise = 2, fall = 3",
         ],
     );
 }
