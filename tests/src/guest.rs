@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 /// What the programs under test are: they are built before the guest starts, because compiling inside would take minutes.
-const PACKAGES: [&str; 5] = ["agentd", "checkd", "lvsd", "holdfast", "dnscheck"];
+const PACKAGES: [&str; 6] = ["agentd", "checkd", "lvsd", "vipd", "holdfast", "dnscheck"];
 
 /// Whether this is the test kernel.
 #[must_use]

@@ -28,10 +28,12 @@ pub enum Daemon {
     Agentd,
     /// Edits the kernel's table.
     Lvsd,
+    /// Holds the virtual addresses, where some are configured.
+    Vipd,
 }
 
 impl Daemon {
-    /// All of them.
+    /// Those that every director has.
     pub const ALL: [Self; 3] = [Self::Checkd, Self::Agentd, Self::Lvsd];
 
     /// Its name, which is its program's too.
@@ -41,6 +43,7 @@ impl Daemon {
             Self::Checkd => "checkd",
             Self::Agentd => "agentd",
             Self::Lvsd => "lvsd",
+            Self::Vipd => "vipd",
         }
     }
 }
@@ -108,7 +111,8 @@ impl Suite {
             .arg("--socket")
             .arg(self.socket())
             .arg("--state")
-            .arg(self.state());
+            .arg(self.state())
+            .env("RUNTIME_DIRECTORY", &self.directory);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         self.running.insert(daemon, namespace.spawn(&mut command)?);
         Ok(())
@@ -190,10 +194,8 @@ impl Suite {
     /// # Errors
     /// The files cannot be removed.
     pub fn forget(&mut self) -> Result<()> {
-        for daemon in Daemon::ALL {
-            if self.running.contains_key(&daemon) {
-                self.kill(daemon)?;
-            }
+        for daemon in self.running.keys().copied().collect::<Vec<_>>() {
+            self.kill(daemon)?;
         }
         fs::remove_dir_all(&self.directory)?;
         fs::create_dir_all(&self.directory)?;

@@ -4,6 +4,7 @@ mod flows;
 mod moving_in;
 mod random;
 mod round_trip;
+mod sync;
 mod troubles;
 
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ const MAKES: [Make; 3] = [Make::Knot, Make::Knot, Make::Knot];
 fn main() -> ExitCode {
     // The troubles last: they take the module away.
     let cases: Vec<Case> =
-        [flows::CASES, random::CASES, moving_in::CASES, round_trip::CASES, troubles::CASES]
+        [flows::CASES, random::CASES, moving_in::CASES, round_trip::CASES, sync::CASES, troubles::CASES]
             .into_iter()
             .flatten()
             .copied()
