@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
 use agent_api::config::{Source, parse};
-use agent_api::{CheckSection, Drain, DrainTarget, Orders, RealServerHealth, Verdict};
+use agent_api::{CheckSection, Drain, DrainTarget, Orders, RealServerHealth, RealServerId, Verdict};
 use agent_core::blueprint::Blueprint;
 use agent_ipvs::{
     Edit, Ipvs, Protocol, Scheduler, Service, ServiceEntry, ServiceKey, Snapshot, Table, Weight,
@@ -131,6 +131,8 @@ struct Story {
     pools: u64,
     checks: CheckSection,
     orders: Orders,
+    /// Whose verdicts are new, where nothing else is.
+    changed: Option<BTreeSet<RealServerId>>,
     foreign: BTreeMap<ServiceKey, ServiceEntry>,
     now: Timestamp,
     crashes: usize,
@@ -203,6 +205,7 @@ impl Story {
             pools: 3,
             checks,
             orders,
+            changed: None,
             foreign,
             now: START,
             crashes: 0,
@@ -224,7 +227,11 @@ impl Story {
             self.kernel.crash_in = self.dice.one_in(2).then(|| self.dice.below(12) as usize);
             self.kernel.fail_reading = self.dice.one_in(6);
             self.kernel.refuse_one_in = if self.dice.one_in(4) { 3 } else { 0 };
-            if self.pass(self.dice.0.is_multiple_of(2)).is_err() && self.dice.one_in(2) {
+            let failed = self.pass(self.dice.0.is_multiple_of(2)).is_err();
+            if failed {
+                self.reconciler.doubt();
+            }
+            if failed && self.dice.one_in(2) {
                 self.crashes += 1;
                 let ours =
                     self.others.table()?.into_keys().filter(|key| !self.foreign.contains_key(key)).collect();
@@ -261,7 +268,7 @@ impl Story {
             let memory = self.kernel.inner.read()?.table();
             let usable = serving(&self.reconciler.plan(heard, &memory, now).0.wanted);
             self.kernel.usable = if self.disturbed { BTreeSet::new() } else { usable };
-            let ejections = self.reconciler.ejections(heard, None, now);
+            let ejections = self.reconciler.ejections(heard, self.changed.as_ref(), now);
             self.reconciler.hasten(&mut self.kernel, ejections)?;
         }
         let before = self.kernel.read()?;
@@ -286,7 +293,11 @@ impl Story {
         self.checks.heard_at = Some(self.now);
         self.checks.connected = true;
         self.checks.items.retain(|id, _| members.contains(id));
-        self.orders.drains.clear();
+        let orders_stay = self.dice.one_in(2);
+        self.changed = orders_stay.then(|| members.iter().cloned().collect());
+        if !orders_stay {
+            self.orders.drains.clear();
+        }
         for id in members {
             if self.dice.one_in(3) || !self.checks.items.contains_key(&id) {
                 let verdict = match self.dice.below(6) {
@@ -311,7 +322,7 @@ impl Story {
                 };
                 self.checks.items.insert(id.clone(), health);
             }
-            if self.dice.one_in(5) {
+            if !orders_stay && self.dice.one_in(5) {
                 self.orders.drains.push(Drain {
                     target: DrainTarget {
                         virtual_server: Some(id.virtual_server),
