@@ -26,7 +26,7 @@ use crate::crypto::Ring;
 use crate::random::Random;
 use crate::socket::{self, Target};
 use crate::talk::Ended;
-use crate::worker::{Done, Errand, Worker};
+use crate::worker::{Done, Errand, Workers};
 pub use waker::Waker;
 
 use probe::{Kind, Probe, TURN_MASK, event_parts};
@@ -44,8 +44,6 @@ const BUFFER: usize = 1 << 18;
 const WAITING_MAX: usize = 200_000;
 /// Probes under way from which on it pays to gather their answers.
 const GATHERED_MIN: usize = 8;
-/// Secured probes under way at most: each holds some tens of kilobytes.
-const SECURED_MAX: usize = 1_024;
 /// The event that the waker makes; no probe has this place.
 const WAKER: u64 = u64::MAX;
 /// The event that a watched descriptor makes; no probe has this place either.
@@ -140,7 +138,7 @@ pub struct Prober {
     timers: BinaryHeap<Reverse<(Time, u32, u32)>>,
     waiting: VecDeque<Waiting>,
     /// Runs what is secured.
-    worker: Worker,
+    worker: Workers,
     /// What the worker has ended beside DNS.
     ended: VecDeque<Ended>,
     finished: VecDeque<Finished>,
@@ -169,7 +167,7 @@ impl Prober {
         Ok(Self {
             settings,
             epoll,
-            worker: Worker::new((settings.max_sockets / 4).min(SECURED_MAX), waker.clone()),
+            worker: Workers::new(settings.max_sockets, &waker),
             waker,
             ended: VecDeque::new(),
             slots: Vec::new(),

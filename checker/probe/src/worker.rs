@@ -10,6 +10,7 @@ mod dial;
 mod dns;
 mod errand;
 mod http;
+mod pair;
 mod ping;
 mod quic;
 mod smtp;
@@ -38,6 +39,7 @@ use crate::random::Random;
 use crate::socket::Target;
 use crate::talk::Ended;
 pub use errand::Errand;
+pub(crate) use pair::Workers;
 use tls::Clients;
 
 /// Probes that may wait for their turn. Beyond that they end at once, Unknown.

@@ -7,12 +7,12 @@ mod errand;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use checker_core::Verdict;
 use checker_core::dns::Timeout;
 use checker_core::file::{FileCheck, Numbers};
-use checker_probe::Errand;
+use checker_core::{TalkCheck, Verdict};
+use checker_probe::{Errand, Prober, Settings, Target, clock};
 use errand::{PATIENCE, expect};
 
 fn check(path: &Path) -> FileCheck {
@@ -90,4 +90,33 @@ fn what_is_no_file_holds_nobody() {
     let circle = folder.path().join("circle");
     std::os::unix::fs::symlink(&circle, &circle).unwrap();
     expect("a circle of links", &errand(&check(&circle)), NOWHERE, "file_invalid");
+}
+
+#[test]
+fn what_hangs_elsewhere_does_not_hold_it_up() {
+    // Two secured probes at a time, and more that wait for a server that never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let tls = Some(Box::default());
+    let timeout = Timeout::new(Duration::from_secs(2)).unwrap();
+    let (transport, send, expect) = (checker_core::dns::Transport::Tcp, Vec::new(), None);
+    let hung = Arc::new(TalkCheck { transport, tls, send, expect, silence_passes: false, timeout });
+    let mut prober = Prober::new(Settings { max_sockets: 8, ..Settings::default() }).unwrap();
+    let target = |addr| Target::new(addr, None).unwrap();
+    for token in 0..4 {
+        prober.start_errand(token, Errand::Talk(Arc::clone(&hung)), target(silent.local_addr().unwrap()));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for token in 10..20 {
+        prober.start_errand(token, errand(&check(&folder.path().join("none"))), target(NOWHERE));
+    }
+    let (mut order, begun) = (Vec::new(), Instant::now());
+    while order.len() < 14 {
+        assert!(begun.elapsed() < 3 * PATIENCE && prober.next_finished().is_none());
+        prober.poll(clock::now() + Duration::from_secs(1)).unwrap();
+        assert!(prober.next_finished().is_none());
+        while let Some(ended) = prober.next_ended() {
+            order.push(ended.token);
+        }
+    }
+    assert!(order[..10].iter().all(|token| *token >= 10), "{order:?}");
 }
