@@ -26,10 +26,8 @@ for ((n = 0; n < 100; n++)); do
   sleep 0.05
 done
 
-# As `make install` puts it: the kernel maps a copied file in larger pieces than one which the linker wrote page by page.
-install -m 755 "$RELEASE/dnscheck" "$WORK/dnscheck"
 commands=("$WORK/query" 127.0.0.1 $PORT resolve.test
-  -- "$WORK/dnscheck" --server 127.0.0.1 --port $PORT --qname resolve.test)
+  -- "$RELEASE/dnscheck" --server 127.0.0.1 --port $PORT --qname resolve.test)
 for tool in dig kdig; do
   commands+=(-- $tool -p $PORT +time=1 @127.0.0.1 resolve.test)
 done
