@@ -68,9 +68,12 @@ install: ## into DESTDIR (default: this machine); builds first where there is a 
 	  [ -e "$$page" ] || continue; \
 	  install -D -m 644 "$$page" "$(MANDIR)/man$${page##*.}/$${page##*/}" || exit; \
 	done
-	install -D -m 644 etc/completions/dnscheck.bash "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/dnscheck"
-	install -D -m 644 etc/completions/_dnscheck "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_dnscheck"
-	install -D -m 644 etc/completions/dnscheck.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/dnscheck.fish"
+	@for name in $(COMMANDS); do \
+	  echo install completions of $$name; \
+	  install -D -m 644 etc/completions/$$name.bash "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$name" && \
+	  install -D -m 644 etc/completions/_$$name "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_$$name" && \
+	  install -D -m 644 etc/completions/$$name.fish "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$name.fish" || exit; \
+	done
 	install -m 644 README.md LICENSE-MIT LICENSE-APACHE docs/*.md etc/holdfast.toml "$(DOCDIR)"
 	install -d "$(DOCDIR)/prometheus"
 	install -m 644 etc/prometheus/* "$(DOCDIR)/prometheus"

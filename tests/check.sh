@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 # what checks the systemd units, and what the units call.
 PACKAGES=(gcc libc6-dev iproute2 ipvsadm kmod bind9 nsd knot unbound bind9-dnsutils systemd procps openssl)
 # The mail server that alertd is tested against.
-PACKAGES+=(python3-aiosmtpd)
+PACKAGES+=(python3-aiosmtpd msmtp groff)
 # Signed zones, and what dnscheck is tested with and measured against.
 PACKAGES+=(bind9-utils knot-resolver knot-dnsutils keepalived frr nftables)
 # The web server that checks by HTTP are tested against, and what loads a unit's system call filter where there is no systemd.

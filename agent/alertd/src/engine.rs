@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_api::{AlertHead, AlertTest, Channel, ChannelReport, TestReport};
-use agent_core::digest::outbox::{Outbox, Outcome};
+use agent_core::digest::outbox::{Entry, Outbox, Outcome};
 use agent_core::digest::{Action, Digest, Input, Notice, Saved, duty, span};
 use agent_daemon::Watchdog;
 use agent_link::{Alertd, Reporter, Watcher};
@@ -67,14 +67,20 @@ impl Engine {
         for file in outbox.files() {
             match store.get(file) {
                 Ok(notice) => drop(notices.insert(file, Arc::new(notice))),
-                Err(error) => tracing::error!("a notice is lost: {error}"),
+                Err(error) => {
+                    tracing::error!("a notice can't be read: {error}; what it was about is told anew")
+                }
             }
         }
-        let lost = outbox.entries.len();
-        outbox.entries.retain(|entry| notices.contains_key(&entry.file));
-        outbox.given_up += u64::try_from(lost - outbox.entries.len()).unwrap_or_default();
+        let mut digest = Digest::new(ways.settings(), saved);
+        let (entries, lost): (Vec<Entry>, Vec<Entry>) =
+            outbox.entries.into_iter().partition(|entry| notices.contains_key(&entry.file));
+        outbox.entries = entries;
+        for entry in lost {
+            // Of one that is over already nothing is known any more.
+            outbox.given_up += u64::from(!digest.retell(entry.incident));
+        }
         store.sweep(&outbox.files());
-        let digest = Digest::new(ways.settings(), saved);
         Ok(Self {
             store,
             digest,

@@ -213,6 +213,17 @@ impl Digest {
         (&self.saved, changed)
     }
 
+    /// A notice on `incident` was lost on its way: it is told once more. Says whether it is open still.
+    pub fn retell(&mut self, incident: u64) -> bool {
+        let open = self.saved.incidents.iter_mut().find(|open| open.number == incident);
+        let known = open.is_some();
+        if let Some(open) = open {
+            open.fresh = true;
+            self.changed = true;
+        }
+        known
+    }
+
     /// Takes note of what happened.
     pub fn handle(&mut self, input: Input<'_>, now: Timestamp) {
         match input {

@@ -289,6 +289,33 @@ impl Bed {
         until("alertd watches", || self.alertd_log().contains("watching the agent").then_some(()));
     }
 
+    /// Like [`Self::start_alertd`], with the spool on a disk of 64 KiB that nobody else sees.
+    pub fn start_alertd_on_small_disk(&mut self) {
+        let spool = self.spool();
+        fs::create_dir_all(&spool).unwrap();
+        let log = File::create(self.dir.path().join("alertd.log")).unwrap();
+        let script = "mount -t tmpfs -o size=64k none \"$1\" && exec \"$2\" --config \"$3\" --socket \"$4\" --spool \"$1\"";
+        let child = Command::new("unshare")
+            .args(["--mount", "sh", "-c", script, "sh"])
+            .arg(&spool)
+            .arg(program("alertd"))
+            .arg(self.config())
+            .arg(self.socket())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("unshare starts");
+        self.alertd = Some(Running(child));
+        until("alertd watches", || self.alertd_log().contains("watching the agent").then_some(()));
+    }
+
+    /// Runs a line where the alertd of the small disk sees it.
+    pub fn inside_alertd(&self, line: &str) {
+        let pid = self.alertd_pid().to_string();
+        let status = Command::new("nsenter").args(["--mount", "--target", &pid, "sh", "-c", line]).status();
+        assert!(status.expect("nsenter starts").success(), "{line}");
+    }
+
     pub fn start_statusd(&mut self) {
         let state = self.dir.path().join("state.json");
         self.statusd = Some(self.spawn("statusd", &[Path::new("--state"), &state]));
