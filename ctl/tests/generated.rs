@@ -18,8 +18,11 @@ use clap::CommandFactory;
 use clap_complete::{Shell, generate};
 use holdfast_ctl::args::Args;
 
+/// A file and what it is.
+type FileOf = (&'static str, &'static str);
+
 /// The daemons, what each has of files beside the configuration, and what else is to be said.
-const DAEMONS: [(&str, &[(&str, &str)], &str); 6] = [
+const DAEMONS: [(&str, &[FileOf], &str); 6] = [
     (
         "agentd",
         &[
