@@ -38,8 +38,10 @@ test-browser: ## the status page in a real browser (installs Debian's chromium);
 demo: ## the main job on real name servers, in the test kernel (KEEP=1: with a shell in it at the end)
 	@KEEP="$(KEEP)" tests/demo.sh
 
-bench: build ## the cost of one dnscheck, of one probe and of the kernel's table beside other tools; failover beside keepalived (RUNS each, 10)
+bench: build ## the cost of one dnscheck, of one probe and of the kernel's table beside other tools, how soon faults are known; failover (RUNS each, 10)
 	@tests/bench.sh
+	@tests/bench-checkd.sh
+	@tests/bench-detect.sh
 	@tests/bench-lvs.sh
 	@VIPD=$(TARGET)/release/vipd tests/bench-vipd.sh
 	@RUNS=$${RUNS:-10} tests/bench-failover.sh times false

@@ -1,42 +1,74 @@
 #!/bin/bash
-# checkd and 10,000 DNS servers on loopback, each probed once a second: CPU beside the bare C loop, memory, and how long it takes
-# until all of them are down after they stopped, and up after they returned. Needs gcc and libc6-dev; agentd wants root.
+# checkd and thousands of DNS servers on loopback, each probed once a second:
+#   - CPU and memory at 1,000, 10,000 and 51,000, beside the bare C loop;
+#   - the same beside keepalived's DNS_CHECK, its MISC_CHECK with dig, and dnsdist's checks, per 1,000 probes that were answered;
+#   - how long it takes until all are down after they stopped, and up after they returned, and how many reports that takes.
+# Wants root (agentd, namespaces). Installs gcc, libc6-dev, dig, keepalived and dnsdist where they are missing. keepalived ends its checkers where
+# the kernel has no IPVS, so tests/bench/ipvs.c stands in for it: it is asked only when something changes, so steady cost is untouched.
 #
-#   tests/bench-checkd.sh [SERVERS]     default: 10000
+#   tests/bench-checkd.sh [SERVERS...]     default: 1000 10000 51000; the comparison and the outage are made with 10000
+#   SECONDS_EACH=20 ALONE=1                how long each is measured; checkd only
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-SERVERS=${1:-10000}
+[ $# -gt 0 ] || set -- 1000 10000 51000
 SECONDS_EACH=${SECONDS_EACH:-20}
 RELEASE=$PWD/${CARGO_TARGET_DIR:-target}/release
 [[ ${CARGO_TARGET_DIR:-} != /* ]] || RELEASE=$CARGO_TARGET_DIR/release
+# In a namespace of its own: nobody else's ports, and nobody hears of it.
+if [ -z "${BENCH_INSIDE:-}" ]; then
+  exec env BENCH_INSIDE=1 unshare --net "tests/${0##*/}" "$@"
+fi
+ip link set lo up
 WORK=$(mktemp -d)
-PORT=$((20000 + RANDOM % 10000))
+PORT=5353
 PIDS=()
-trap 'for pid in "${PIDS[@]}"; do kill -CONT "$pid" 2>/dev/null || true; kill "$pid" 2>/dev/null || true; done; rm -rf "$WORK"' EXIT
+stop() { kill -CONT "$@" 2>/dev/null || true; kill "$@" 2>/dev/null || true; wait "$@" 2>/dev/null || true; }
+trap 'stop "${PIDS[@]}"; rm -rf "$WORK"' EXIT
 
-for program in answer loop; do gcc -O2 -static -o "$WORK/$program" "tests/bench/$program.c"; done
 for program in checkd agentd holdfast; do
   [ -x "$RELEASE/$program" ] || { echo "$program is not built: make build" >&2; exit 1; }
 done
+for program in answer loop; do gcc -O2 -static -o "$WORK/$program" "tests/bench/$program.c"; done
+gcc -O2 -shared -fPIC -o "$WORK/ipvs.so" tests/bench/ipvs.c -ldl
+HERTZ=$(getconf CLK_TCK)
+# Thousands of sockets at once.
+ulimit -n "$(ulimit -Hn)"
 
-{
+"$WORK/answer" $PORT "$WORK/count" & answer=$!; PIDS+=($answer)
+answered() { od -An -tu8 "$WORK/count" | tr -d ' '; }
+# CPU ticks of the processes and of the children that they have waited for.
+ticks() { local sum=0 pid t; for pid in "$@"; do t=$(awk '{ sub(/.*\) /, ""); print $12 + $13 + $14 + $15 }' "/proc/$pid/stat"); sum=$((sum + t)); done; echo $sum; }
+memory() { local pid; for pid in "$@"; do awk '/^VmRSS/ { print $2 }' "/proc/$pid/status"; done | awk '{ sum += $1 } END { printf "%.1f", sum / 1024 }'; }
+now() { date +%s.%N; }
+address() { echo "127.1.$(($1 >> 8)).$(($1 & 255))"; }
+
+# row NAME PIDS...: measures for SECONDS_EACH and prints a line.
+row() {
+  local name=$1 before count after; shift
+  before=$(ticks "$@") count=$(answered)
+  sleep "$SECONDS_EACH"
+  after=$(ticks "$@")
+  awk -v name="$name" -v ticks=$((after - before)) -v count=$(($(answered) - count)) -v hertz="$HERTZ" -v span="$SECONDS_EACH" -v rss="$(memory "$@")" 'BEGIN {
+    printf "| %s | %.0f | %.1f | %.3f | %s |\n", name, count / span, ticks / hertz * 1e6 / count, ticks / hertz / span, rss
+  }'
+}
+
+configure() {
   printf '[[virtual_server]]\nname = "bench"\naddress = "127.0.0.99"\nservices = ["udp/%d"]\n' $PORT
   printf '[virtual_server.check.dns]\nqname = "resolve.test"\nexpect_answer = "192.0.2.80"\ninterval = "1s"\ntimeout = "500ms"\n'
   printf 'rise = 2\nfall = 3\n'
-  for ((n = 1; n <= SERVERS; n++)); do
+  for ((n = 1; n <= $1; n++)); do
     printf '[[virtual_server.real_server]]\nname = "s%d"\naddress = "127.1.%d.%d"\n' $n $((n >> 8)) $((n & 255))
   done
-} >"$WORK/holdfast.toml"
+}
+begin() {
+  configure "$1" >"$WORK/holdfast.toml"
+  rm -f "$WORK/state.json"
+  "$RELEASE/agentd" --config "$WORK/holdfast.toml" --socket "$WORK/agent.sock" --state "$WORK/state.json" >"$WORK/agentd.log" 2>&1 & agentd=$!
+  "$RELEASE/checkd" --config "$WORK/holdfast.toml" --socket "$WORK/agent.sock" --state "$WORK/state.json" >"$WORK/checkd.log" 2>&1 & checkd=$!
+  PIDS+=($agentd $checkd)
+}
 
-"$WORK/answer" $PORT & answer=$!; PIDS+=($answer)
-"$RELEASE/agentd" --config "$WORK/holdfast.toml" --socket "$WORK/agent.sock" --state "$WORK/state.json" >"$WORK/agentd.log" 2>&1 &
-agentd=$!; PIDS+=($agentd)
-"$RELEASE/checkd" --config "$WORK/holdfast.toml" --socket "$WORK/agent.sock" --state "$WORK/state.json" >"$WORK/checkd.log" 2>&1 &
-checkd=$!; PIDS+=($checkd)
-
-ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
-memory() { awk '/^VmRSS/ { print $2 / 1024 }' "/proc/$1/status"; }
-now() { date +%s.%N; }
 # How many are VERDICT, when the last of them became so, and the generation of the state.
 seen() {
   "$RELEASE/holdfast" --socket "$WORK/agent.sock" status --json 2>/dev/null | python3 -c '
@@ -48,48 +80,96 @@ whole, _, rest = last.rstrip("Z").partition(".")
 at = datetime.datetime.fromisoformat(whole + "+00:00").timestamp() + float("0." + (rest or "0"))
 print(len(servers), f"{at:.3f}", view["generation"])' "$1" || echo "0 0 0"
 }
-# Waits until all are VERDICT; prints when the last became so, and the generation.
+# Waits until all of COUNT are VERDICT; prints when the last became so, and the generation.
 all_are() {
   local deadline=$((SECONDS + 120)) count at generation
   while ((SECONDS < deadline)); do
-    read -r count at generation < <(seen "$1")
-    ((count == SERVERS)) && { echo "$at $generation"; return; }
+    read -r count at generation < <(seen "$2")
+    ((count == $1)) && { echo "$at $generation"; return; }
     sleep 1
   done
-  echo "not all $SERVERS servers became $1: $count did" >&2
+  echo "not all $1 servers became $2: $count did" >&2
   exit 1
 }
 
-all_are up >/dev/null
-sleep 5
-before=$(ticks $checkd); agent_before=$(ticks $agentd)
-sleep "$SECONDS_EACH"
-after=$(ticks $checkd); agent_after=$(ticks $agentd)
-hertz=$(getconf CLK_TCK)
-bare=$("$WORK/loop" "$SERVERS" "$SECONDS_EACH" $PORT)
-# Probes come up to a tenth earlier than the interval, 0.95 s apart on average.
-awk -v own=$((after - before)) -v agent=$((agent_after - agent_before)) -v hertz="$hertz" -v servers="$SERVERS" \
-  -v span="$SECONDS_EACH" -v bare="$bare" -v rss="$(memory $checkd)" -v agent_rss="$(memory $agentd)" 'BEGIN {
-  probe = own / hertz * 1000 / (servers * span / 0.95)
-  printf "%d servers, each once a second, all well:\n", servers
-  printf "  checkd %.3f core, %.1f MiB; agentd %.3f core, %.1f MiB\n", own / hertz / span, rss, agent / hertz / span, agent_rss
-  printf "  %.4f ms CPU per probe; bare loop %.4f ms; ratio %.2f\n", probe, bare, probe / bare
-}'
+echo "| who | answers/s | CPU ms per 1,000 | cores | MiB |"
+echo "| --- | --- | --- | --- | --- |"
+for servers in "$@"; do
+  begin "$servers"
+  all_are "$servers" up >/dev/null
+  sleep 5
+  row "checkd, $servers servers" $checkd
+  row "agentd beside it" $agentd
+  bare=$("$WORK/loop" "$servers" "$SECONDS_EACH" $PORT) || true
+  awk -v bare="$bare" -v servers="$servers" 'BEGIN { printf "| bare C loop, a fresh port each | %d | %.1f | %.3f | |\n", servers, bare * 1e3, bare * servers / 1e3 }'
+  if [ "$servers" = 10000 ]; then
+    read -r _ generation < <(all_are "$servers" up)
+    stopped=$(now)
+    kill -STOP $answer
+    read -r at last < <(all_are "$servers" down)
+    outage=$(awk -v at="$at" -v stopped="$stopped" -v told=$((last - generation)) -v rss="$(memory $checkd)" 'BEGIN {
+      printf "all 10,000 silent: the last is down after %.2f s (3 x 1 s + 0.5 s + 1 s = 4.5 s allowed); %d reports, checkd %.1f MiB", at - stopped, told, rss
+    }')
+    sleep 5
+    generation=$last
+    kill -KILL $answer
+    wait $answer 2>/dev/null || true
+    "$WORK/answer" $PORT "$WORK/count" & answer=$!; PIDS+=($answer)
+    returned=$(now)
+    read -r at last < <(all_are "$servers" up)
+    outage+=$(awk -v at="$at" -v returned="$returned" -v told=$((last - generation)) 'BEGIN {
+      printf "\nall 10,000 back: the last is up after %.2f s (2 x 1 s + 0.5 s + 1 s = 3.5 s allowed); %d reports", at - returned, told
+    }')
+  fi
+  late=$(grep -c "probes began late" "$WORK/checkd.log" || true)
+  [ "$late" = 0 ] || echo "warnings of late probes with $servers servers: $late" >&2
+  stop $checkd $agentd
+done
 
-read -r _ generation < <(all_are up)
-stopped=$(now)
-kill -STOP $answer
-read -r at last < <(all_are down)
-awk -v at="$at" -v stopped="$stopped" -v told=$((last - generation)) -v rss="$(memory $checkd)" 'BEGIN {
-  printf "all silent: the last is down after %.2f s (3 x 1 s + 0.5 s + 1 s = 4.5 s allowed); %d reports, checkd %.1f MiB\n", at - stopped, told, rss
-}'
-sleep 5
-generation=$last
-kill -KILL $answer
-"$WORK/answer" $PORT & PIDS+=($!)
-returned=$(now)
-read -r at last < <(all_are up)
-awk -v at="$at" -v returned="$returned" -v told=$((last - generation)) 'BEGIN {
-  printf "all back: the last is up after %.2f s (2 x 1 s + 0.5 s + 1 s = 3.5 s allowed); %d reports\n", at - returned, told
-}'
-grep -c "probes began late" "$WORK/checkd.log" | sed 's/^/warnings of late probes: /' || true
+if [ -z "${ALONE:-}" ]; then
+  . tests/packages.sh
+  install_packages "$WORK/apt.log" gcc libc6-dev bind9-dnsutils keepalived dnsdist python3 || exit
+  keepalived_with() { # SERVERS DELAY CHECK
+    {
+      printf 'virtual_server 127.0.0.99 %d {\n delay_loop %s\n lvs_sched rr\n lvs_method DR\n protocol UDP\n' $PORT "$2"
+      for ((n = 1; n <= $1; n++)); do
+        printf ' real_server %s %d {\n  weight 1\n  %s\n }\n' "$(address $n)" $PORT "${3//ADDRESS/$(address $n)}"
+      done
+      printf '}\n'
+    } >"$WORK/keepalived.conf"
+    IPVS_LOG=$WORK/ipvs.log LD_PRELOAD=$WORK/ipvs.so keepalived --dont-fork --check --use-file "$WORK/keepalived.conf" \
+      --pid "$WORK/k.pid" --checkers_pid "$WORK/c.pid" >"$WORK/keepalived.log" 2>&1 & keepalived=$!
+    PIDS+=($keepalived)
+    sleep 8
+    mapfile -t tree < <(echo $keepalived; pgrep -P $keepalived)
+  }
+  for servers in 1000 10000; do
+    keepalived_with $servers 1 "DNS_CHECK {
+   type A
+   name resolve.test
+   connect_timeout 1
+   retry 0
+  }"
+    row "keepalived DNS_CHECK, $servers servers" "${tree[@]}"
+    stop $keepalived
+  done
+  keepalived_with 40 1 "MISC_CHECK {
+   misc_path \"/usr/bin/dig -p $PORT +time=1 +tries=1 @ADDRESS resolve.test\"
+   misc_timeout 2
+  }"
+  row "keepalived MISC_CHECK with dig, 40 servers" "${tree[@]}"
+  stop $keepalived
+  {
+    printf 'setLocal("127.0.0.98:%d")\nsetSecurityPollSuffix("")\n' $((PORT + 1))
+    for ((n = 1; n <= 1000; n++)); do
+      printf 'newServer({address="%s:%d", checkName="resolve.test.", checkType="A", checkInterval=1, checkTimeout=500, maxCheckFailures=3})\n' "$(address $n)" $PORT
+    done
+  } >"$WORK/dnsdist.conf"
+  sed -i '1i setMaxUDPOutstanding(10)' "$WORK/dnsdist.conf"
+  dnsdist --supervised --disable-syslog --config "$WORK/dnsdist.conf" >"$WORK/dnsdist.log" 2>&1 & dnsdist=$!
+  PIDS+=($dnsdist)
+  sleep 10
+  row "dnsdist, 1000 servers, 10 outstanding" $dnsdist
+  stop $dnsdist
+fi
+[ -z "${outage:-}" ] || printf '\n%s\n' "$outage"

@@ -65,7 +65,7 @@ impl Hub {
             people,
             places: RefCell::default(),
             ledger: RefCell::new(ledger),
-            config: RefCell::new(config),
+            config: RefCell::new(names_of(config)),
             clock,
             generation,
             reporters: RefCell::default(),
@@ -88,7 +88,7 @@ impl Hub {
 
     /// Takes a new configuration.
     pub fn set_config(&self, config: Config) {
-        *self.config.borrow_mut() = config;
+        *self.config.borrow_mut() = names_of(config);
     }
 
     /// Says when the generation changes.
@@ -297,6 +297,15 @@ impl Hub {
         }
         self.note(Input::StorageFailed(detail.to_owned()));
     }
+}
+
+/// `config` without what is done to real servers: here it only says which there are, and of thousands the checks are megabytes.
+fn names_of(mut config: Config) -> Config {
+    for server in config.virtual_servers.iter_mut().flat_map(|pool| &mut pool.real_servers) {
+        server.checks = Vec::new();
+    }
+    agent_daemon::give_back();
+    config
 }
 
 /// When the next write is due.

@@ -50,6 +50,13 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name with a text of its own: for whoever keeps it when everything around it goes, for one small text holds a whole page of
+    /// memory.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(Arc::from(&*self.0))
+    }
 }
 
 impl FromStr for Name {

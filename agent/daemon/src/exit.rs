@@ -40,6 +40,7 @@ pub fn main<A: clap::Parser>(
 ///
 /// A [`LoadError`] or [`UsageError`] anywhere in the chain means [`EXIT_USAGE`], any other error [`EXIT_FAILURE`].
 pub fn run(main: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
+    crate::memory::keep_small();
     let Err(error) = main() else { return ExitCode::SUCCESS };
     logging::print_error(&words(&error));
     ExitCode::from(code(&error))

@@ -3,13 +3,14 @@
 //! Owns the common flags, logging, the loading of the configuration, signals, the talk with systemd, and exit codes.
 //! It knows nothing of what a daemon is for, and starts none.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod args;
 mod boot;
 mod exit;
 mod load;
 mod logging;
+mod memory;
 mod notify;
 mod signals;
 
@@ -18,5 +19,6 @@ pub use boot::boot_id;
 pub use exit::{EXIT_FAILURE, EXIT_USAGE, UsageError, main, run};
 pub use load::{LoadError, load_config, load_sources, take_config};
 pub use logging::init_logging;
+pub use memory::give_back;
 pub use notify::{Watchdog, ready, reloading, status, stopping};
 pub use signals::{Signal, Signals};

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::memory::give_back;
 use agent_api::config::{Config, Mistake, Mistakes, Source, includes, parse};
 
 /// The most bytes that all files may have together: about twice what a hundred thousand real servers need.
@@ -35,6 +36,12 @@ pub enum LoadError {
 /// # Errors
 /// The file can't be read, or everything that is wrong with it and with what it includes.
 pub fn load_config(path: &Path) -> Result<Config, LoadError> {
+    let loaded = load(path);
+    give_back();
+    loaded
+}
+
+fn load(path: &Path) -> Result<Config, LoadError> {
     let (sources, mut mistakes) = gather(path)?;
     match parse(&sources) {
         Ok(config) if mistakes.is_empty() => return Ok(config),

@@ -22,7 +22,7 @@ use crate::work::{Kind, Work};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Plan {
     /// What is done for one probe. Equal work of several servers is done once.
-    pub(crate) work: Work,
+    pub(crate) work: Arc<Work>,
     pub(crate) pace: Pace,
     pub(crate) thresholds: Thresholds,
     /// What it counts as before the first result.
@@ -65,7 +65,7 @@ impl Plan {
                 Kind::Exec(Arc::new(exec.clone()))
             }
         };
-        Ok(Self { work: Work { target, kind }, pace, thresholds, initial, damping })
+        Ok(Self { work: Arc::new(Work { target, kind }), pace, thresholds, initial, damping })
     }
 }
 

@@ -26,6 +26,8 @@ use crate::sentinels::Sentinels;
 const FORMER_WAIT: Duration = Duration::from_secs(3);
 /// How often a summary is sent.
 const SUMMARY: Duration = Duration::from_secs(5);
+/// Every so many summaries freed memory goes back to the system: a minute. What an outage or the first report took is not kept.
+const GIVE_BACK: u64 = 12;
 /// How long the agent may take to hear the last words.
 const FAREWELL: Duration = Duration::from_millis(500);
 /// After a wake-up, answers that come within this span are taken with one more.
@@ -78,6 +80,7 @@ pub(crate) fn run(config_path: &Path, socket: &Path, state: &Path) -> anyhow::Re
     let sentinels = Sentinels::new(&config.sentinels, clock::now());
     // The pool holds what it needs; of thousands of servers the rest is megabytes.
     drop((config, former));
+    agent_daemon::give_back();
     let waker = runner.waker();
     let asked = move || waker.wake();
     let reporter = agent_link::Reporter::start_asking(socket, identity.clone(), CheckHead::default(), asked)
@@ -95,6 +98,7 @@ pub(crate) fn run(config_path: &Path, socket: &Path, state: &Path) -> anyhow::Re
         next_summary: clock::now(),
         watchdog: Watchdog::from_environment(),
         words: Words::default(),
+        summaries: 0,
         config_path: config_path.to_owned(),
     };
     ready();
@@ -118,6 +122,7 @@ struct Daemon {
     next_summary: Time,
     watchdog: Watchdog,
     words: Words,
+    summaries: u64,
     config_path: PathBuf,
 }
 
@@ -355,6 +360,10 @@ impl Daemon {
         if swallowed > 0 {
             warn!("{swallowed} more real servers changed their verdict");
         }
+        self.summaries += 1;
+        if self.summaries % GIVE_BACK == 2 {
+            agent_daemon::give_back();
+        }
         self.pool.refresh();
         self.head.dependencies = self.pool.dependencies();
         self.reporter.set_head(self.head.clone());
@@ -385,6 +394,8 @@ impl Daemon {
                 error.lines().for_each(|line| warn!("{line}"));
             }
         }
+        // What was loaded is gone, and so may be many servers.
+        agent_daemon::give_back();
         ready();
     }
 }

@@ -7,7 +7,9 @@
 mod slots;
 mod told;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use agent_api::config::{Check, Config};
@@ -33,7 +35,7 @@ const WINDOW_MAX: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) token: u64,
-    pub(crate) work: Work,
+    pub(crate) work: Arc<Work>,
     /// How late it is.
     pub(crate) late: Duration,
 }
@@ -75,7 +77,7 @@ pub(crate) struct Reload {
 #[derive(Debug)]
 struct Entry {
     probe: ProbeId,
-    work: Work,
+    work: Arc<Work>,
     pace: Pace,
     checks: Vec<(u32, u8)>,
 }
@@ -106,8 +108,8 @@ pub(crate) struct Pool {
     entries: Vec<Option<Entry>>,
     slots: Slots<Slot>,
     numbers: BTreeMap<Key, u32>,
-    /// Where the probes of one address are: those that may be shared.
-    by_target: HashMap<Target, Vec<usize>>,
+    /// Where the probes of one target are, which is known by its hash: those that may be shared.
+    by_target: BTreeSet<(u64, usize)>,
     /// Whose report is out of date, the longest first, and who is to be taken out of it.
     changed: VecDeque<u32>,
     /// How many of the first of them make the whole report complete.
@@ -134,7 +136,7 @@ impl Pool {
             entries: Vec::new(),
             slots: Slots::default(),
             numbers: BTreeMap::new(),
-            by_target: HashMap::new(),
+            by_target: BTreeSet::new(),
             changed: VecDeque::new(),
             unfinished: 0,
             removed: Vec::new(),
@@ -142,7 +144,10 @@ impl Pool {
             servers: 0,
             failing: 0,
         };
-        for Planned { key, parent, plan } in plans(config)? {
+        let plans = plans(config)?;
+        pool.slots.reserve(plans.len());
+        pool.entries.reserve_exact(plans.len());
+        for Planned { key, parent, plan } in plans {
             let left = former.and_then(|section| match &key {
                 Key::Server(id) => section.items.get(id),
                 Key::Dependency(name) => section.head.dependencies.get(name),
@@ -292,7 +297,7 @@ impl Pool {
             if self.entries.len() <= place {
                 self.entries.resize_with(place + 1, || None);
             }
-            self.by_target.entry(plan.work.target).or_default().push(place);
+            self.by_target.insert((hash(&plan.work.target), place));
             if let Some(slot) = self.entries.get_mut(place) {
                 let (work, pace) = (plan.work.clone(), plan.pace);
                 *slot = Some(Entry { probe, work, pace, checks: vec![check] });
@@ -305,7 +310,8 @@ impl Pool {
 
     /// Lets a check share a probe that is made already, if there is one.
     fn shares(&mut self, plan: &mut Plan, check: (u32, u8)) -> bool {
-        for &place in self.by_target.get(&plan.work.target).into_iter().flatten() {
+        let hash = hash(&plan.work.target);
+        for &(_, place) in self.by_target.range((hash, 0)..=(hash, usize::MAX)) {
             let Some(Some(entry)) = self.entries.get_mut(place) else { continue };
             if entry.work == plan.work && entry.pace == plan.pace {
                 plan.work = entry.work.clone();
@@ -325,21 +331,18 @@ impl Pool {
             self.failing -= usize::from(server.is_failing());
         }
         for (_, plan) in server.plans_mut() {
-            let target = plan.work.target;
-            let Some(places) = self.by_target.get_mut(&target) else { continue };
-            places.retain(|place| {
-                let Some(slot) = self.entries.get_mut(*place) else { return false };
-                let Some(entry) = slot.as_mut() else { return false };
+            let hash = hash(&plan.work.target);
+            let places: Vec<(u64, usize)> =
+                self.by_target.range((hash, 0)..=(hash, usize::MAX)).copied().collect();
+            for place in places {
+                let Some(slot) = self.entries.get_mut(place.1) else { continue };
+                let Some(entry) = slot.as_mut() else { continue };
                 entry.checks.retain(|(other, _)| *other != number);
-                let used = !entry.checks.is_empty();
-                if !used {
+                if entry.checks.is_empty() {
                     self.schedule.remove(entry.probe);
                     *slot = None;
+                    self.by_target.remove(&place);
                 }
-                used
-            });
-            if places.is_empty() {
-                self.by_target.remove(&target);
             }
         }
         Some(server)
@@ -394,7 +397,7 @@ fn plans(config: &Config) -> Result<Vec<Planned>, String> {
             let mut plan = Plan::new(check).map_err(|error| format!("{shown}: {error}"))?;
             let last = plans.last().and_then(|last: &Planned| last.plan.checks.get(all.len()));
             if let Some(last) = last {
-                share(&mut plan.work.kind, &last.plan.work.kind);
+                share(&mut Arc::make_mut(&mut plan.work).kind, &last.plan.work.kind);
             }
             all.push(CheckPlan { name: check.name.as_str().into(), advisory: check.advisory, plan });
         }
@@ -405,13 +408,26 @@ fn plans(config: &Config) -> Result<Vec<Planned>, String> {
         let shown = format!("dependency {}", one.name);
         add(Key::Dependency(one.name.clone()), shown, None, &one.checks, one.require)?;
     }
+    let mut pool: Option<Name> = None;
     for (virtual_server, real_server) in config.real_servers() {
-        let id = virtual_server.id_of(real_server);
+        // The configuration goes; its names must not keep its memory.
+        let pool = match &pool {
+            Some(pool) if *pool == virtual_server.name => pool.clone(),
+            _ => pool.insert(virtual_server.name.detached()).clone(),
+        };
+        let id = RealServerId { virtual_server: pool, real_server: real_server.name.detached() };
         let shown = format!("real server {id}");
         let (parent, checks) = (real_server.parent.clone(), &real_server.checks);
         add(Key::Server(id), shown, parent, checks, real_server.require)?;
     }
     Ok(plans)
+}
+
+/// What a target is found by. Two that are not equal may have the same, so whoever finds one looks again.
+fn hash(target: &Target) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    target.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Lets `kind` be the same in memory as `other` when it is equal.

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use agent::Agent;
-use agent_api::{RealServerHealth, State, Verdict};
+use agent_api::{EventKind, NewEvent, RealServerHealth, State, Verdict};
 use fake::{Fake, RIGHT, reply, send};
 use jiff::Timestamp;
 use nix::sys::signal::{Signal, kill};
@@ -82,6 +82,19 @@ impl World {
 
     fn health(&self, name: &str) -> Option<RealServerHealth> {
         self.state().checkd.items.get(&format!("p/{name}").parse().unwrap()).cloned()
+    }
+
+    /// Waits for an event of that kind.
+    fn event(&self, kind: EventKind) -> NewEvent {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let events = self.state().events;
+            if let Some(event) = events.iter().find(|event| event.what.kind == kind) {
+                return event.what.clone();
+            }
+            assert!(Instant::now() < deadline, "no {kind:?} but {events:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Waits until a server has the verdict.
@@ -382,6 +395,8 @@ fn a_parent_that_is_down_makes_its_children_unknown() {
         assert!(Instant::now() < deadline, "{:?}", told(&world));
         std::thread::sleep(Duration::from_millis(5));
     }
+    let event = world.event(EventKind::DependencyWentDown);
+    assert_eq!(event.dependency.map(|name| name.to_string()).as_deref(), Some("router"));
     fails.store(SILENT, Ordering::Relaxed);
     let health = world.wait("a", Verdict::Unknown);
     assert_eq!(code(&health), "parent_down", "{health:?}");
@@ -389,5 +404,52 @@ fn a_parent_that_is_down_makes_its_children_unknown() {
     // It is back, and the server is not.
     let _router = std::net::TcpListener::bind(address).unwrap();
     assert_eq!(code(&world.wait("a", Verdict::Down)), "dns_timeout");
+    assert_eq!(daemon.end(Signal::SIGTERM), Some(0));
+}
+
+/// Hundreds that fall and return together: every verdict arrives, in few reports, each of them small.
+#[test]
+fn when_all_fall_at_once_few_reports_say_it() {
+    const SERVERS: usize = 600;
+    let world = World::new();
+    let (all, fails) = server();
+    let mut text = String::new();
+    for n in 0..SERVERS {
+        let (ip, port) = (all.addr.ip(), all.addr.port());
+        // One machine with many names, each of which is asked for.
+        text.push_str(&format!(
+            "[[virtual_server]]\nname = \"p{n}\"\naddress = \"127.0.0.9\"\nservices = [\"udp/{}\"]\nforwarding = \"nat\"\n\
+             [virtual_server.check.dns]\nqname = \"r{n}.test\"\ninterval = \"500ms\"\ntimeout = \"200ms\"\nrise = 2\nfall = 3\n\
+             [[virtual_server.real_server]]\nname = \"s\"\naddress = \"{ip}\"\nport = {port}\n",
+            n + 1
+        ));
+    }
+    std::fs::write(world.path("holdfast.toml"), text).unwrap();
+    let daemon = world.start();
+    let all_are = |verdict: Verdict| {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let state = world.state();
+            let count = state.checkd.items.values().filter(|health| health.verdict == verdict).count();
+            if count == SERVERS {
+                return state.generation;
+            }
+            assert!(Instant::now() < deadline, "only {count} of {SERVERS} are {verdict}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let mut told = all_are(Verdict::Up);
+    for (rcode, verdict) in [(SILENT, Verdict::Down), (0, Verdict::Up)] {
+        let began = Instant::now();
+        fails.store(rcode, Ordering::Relaxed);
+        let now_told = all_are(verdict);
+        // Ten milliseconds lie between two reports unless one is full.
+        let (reports, most) = (now_told - told, began.elapsed().as_millis() / 10 + 20);
+        assert!(
+            u128::from(reports) <= most,
+            "{reports} reports of {SERVERS} that are {verdict}, {most} at most"
+        );
+        told = now_told;
+    }
     assert_eq!(daemon.end(Signal::SIGTERM), Some(0));
 }

@@ -16,6 +16,11 @@ impl<T> Default for Slots<T> {
 }
 
 impl<T> Slots<T> {
+    /// Makes room for `more` things, and no more.
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.places.reserve_exact(more);
+    }
+
     /// A free number, which is not free any more.
     pub(super) fn next(&mut self) -> u32 {
         self.free.pop().unwrap_or_else(|| {

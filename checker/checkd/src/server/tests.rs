@@ -14,10 +14,10 @@ fn plan(names: &[(&str, bool)], require: u32) -> ServerPlan {
         let question =
             Question::new(format!("q{index}.test").parse().unwrap(), RecordType::A, Class::IN).unwrap();
         let plan = Plan {
-            work: Work {
+            work: Arc::new(Work {
                 target: Target::new("10.0.0.1:53".parse().unwrap(), None).unwrap(),
                 kind: Kind::Dns(Arc::new(DnsCheck::new(question))),
-            },
+            }),
             pace: Pace::steady(Duration::from_secs(1)),
             thresholds: Thresholds::new(2, 3).unwrap(),
             initial: Verdict::Unknown,

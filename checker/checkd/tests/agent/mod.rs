@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use agent_api::State;
 use agent_api::wire::{GET_STATE, REPORT, Report};
+use agent_api::{Event, State};
 use serde_json::{Value, json};
 
 /// An agent that serves until it is dropped.
@@ -90,6 +90,8 @@ fn answer(call: &Value, state: &mut State) -> Value {
         Some(REPORT) => {
             let report: Report = serde_json::from_value(call["parameters"].clone()).unwrap();
             state.checkd.apply(report.checkd.unwrap());
+            let events = report.events.into_iter();
+            state.events.extend(events.map(|event| Event { number: event.sequence, what: event.what }));
             state.generation += 1;
             json!({ "parameters": { "generation": state.generation } })
         }
