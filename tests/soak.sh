@@ -9,10 +9,11 @@ HOURS=${1:-1}
 CARGO=$(command -v cargo || echo "$HOME/.cargo/bin/cargo")
 SEEDS=${SEEDS:-100000}
 FUZZ=${FUZZ:-120}
-end=$(($(date +%s) + $(awk -v hours="$HOURS" 'BEGIN { printf "%d", hours * 3600 }')))
 first=$(($(date +%s) * 1000))
 
 "$CARGO" test --release --locked -p vrrp-core -p checker-core --no-run
+# Building is not soaking.
+end=$(($(date +%s) + $(awk -v hours="$HOURS" 'BEGIN { printf "%d", hours * 3600 }')))
 rounds=0
 while [ "$(date +%s)" -lt "$end" ]; do
   VRRP_SIM_FIRST=$first VRRP_SIM_SEEDS=$SEEDS "$CARGO" test --release --locked -q -p vrrp-core --test simulation
