@@ -73,11 +73,13 @@ pub(super) struct Sightings {
 
 impl Sightings {
     const LIMIT: usize = 32;
+    /// Room from the start: more routers than that on one segment are rare.
+    const USUAL: usize = 4;
     const REPORT_SPACING: Duration = Duration::from_secs(1);
 
     pub(super) fn new() -> Self {
         Self {
-            senders: Vec::with_capacity(Self::LIMIT),
+            senders: Vec::with_capacity(Self::USUAL),
             rejections: [0; Rejection::CODES.len()],
             discrepancies: 0,
             unreported: 0,
