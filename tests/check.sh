@@ -19,8 +19,8 @@ PACKAGES+=(nginx-light nginx-common python3-seccomp)
 LOGS=${CARGO_TARGET_DIR:-target}/check
 PASSED=0 FAILED=0 FAILURES=()
 
-# Nothing is compiled twice there.
-[ -z "${CI:-}" ] || export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0
+# Nothing is compiled twice there, and nobody opens a debugger.
+[ -z "${CI:-}" ] || export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=none
 command -v cargo >/dev/null || PATH=$PATH:$HOME/.cargo/bin
 
 prepare() {
