@@ -51,7 +51,8 @@ fn the_json_example_has_the_fields_there_are() {
     // What the example leaves out is explained in the table.
     for path in real.difference(&documented) {
         let name = path.rsplit('.').next().unwrap();
-        assert!(GUIDE.contains(&format!("`{name}`")), "{path} is not in docs/operating.md");
+        let said = GUIDE.contains(&format!("`{name}`")) || GUIDE.contains(&format!("`{name}[]`"));
+        assert!(said, "{path} is not in docs/operating.md");
     }
 }
 
