@@ -9,6 +9,7 @@
 mod bounds;
 mod orders;
 mod restore;
+mod role;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -21,14 +22,14 @@ use agent_api::section::{CheckUpdate, Section, SectionUpdate};
 use agent_api::state::{EVENTS_KEPT, Sequences, Storage};
 use agent_api::wire::{Part, Report, ReportedEvent};
 use agent_api::{
-    AlertTest, CauseCode, Channel, Event, EventKind, Name, NewEvent, RealServerId, ServiceAddress, State,
-    Update,
+    AlertTest, Channel, Event, EventKind, Name, NewEvent, RealServerId, ServiceAddress, State, Update,
 };
 use checker_core::Time;
 use jiff::{SignedDuration, Timestamp};
 
 pub use bounds::{ITEMS_MAX, WEIGHT_MAX};
 pub use orders::{Order, Outcome};
+pub use role::Role;
 pub use trace::JOURNAL_MAX;
 
 use bounds::Bounded;
@@ -45,54 +46,6 @@ pub struct Now {
     pub steady: Time,
     /// The wall clock.
     pub wall: Timestamp,
-}
-
-/// Whose section.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// `checkd`: verdicts.
-    Checkd,
-    /// `lvsd`: the kernel's table.
-    Lvsd,
-    /// `vipd`: virtual routers.
-    Vipd,
-    /// `alertd`: channels.
-    Alertd,
-}
-
-impl Role {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Checkd, Self::Lvsd, Self::Vipd, Self::Alertd];
-
-    /// The daemon's name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Checkd => "checkd",
-            Self::Lvsd => "lvsd",
-            Self::Vipd => "vipd",
-            Self::Alertd => "alertd",
-        }
-    }
-
-    /// The section that `report` is about.
-    ///
-    /// # Errors
-    /// It has none, or two.
-    pub fn of(report: &Report) -> Result<Self, Refusal> {
-        match (&report.checkd, &report.lvsd, &report.vipd, &report.alertd) {
-            (Some(_), None, None, None) => Ok(Self::Checkd),
-            (None, Some(_), None, None) => Ok(Self::Lvsd),
-            (None, None, Some(_), None) => Ok(Self::Vipd),
-            (None, None, None, Some(_)) => Ok(Self::Alertd),
-            _ => Err(Refusal::NotOneSection),
-        }
-    }
-
-    /// The cause code of its silence, by which a later run knows that it was told.
-    fn silence(self) -> Option<CauseCode> {
-        format!("{}_silent", self.as_str()).parse().ok()
-    }
 }
 
 /// What happened.
