@@ -334,10 +334,12 @@ impl Checked {
         self.standing.memory().settled
     }
 
-    /// Whether the latest probe that told anything failed.
+    /// Whether the latest probe that told anything failed, or failed and was discarded since this director is blind: if that did not
+    /// show, the blind would soon see fewer failures than it takes to be blind, and believe the next one.
     pub(crate) fn is_failing(&self) -> bool {
         let memory = self.standing.memory();
-        !memory.passing && memory.in_a_row > 0
+        let discarded = |why: &Reason| why.cause.as_str() == Cause::DirectorBlind.code();
+        (!memory.passing && memory.in_a_row > 0) || self.trouble.as_deref().is_some_and(discarded)
     }
 
     /// What is said of it.

@@ -191,7 +191,7 @@ impl Daemon {
         let mut stamp = None;
         while let Some(finished) = self.runner.next_finished() {
             let stamp = *stamp.get_or_insert_with(Timestamp::now);
-            let servers = self.pool.failing(finished.token);
+            let servers = self.pool.failing(finished.token, finished.finding.verdict == Verdict::Down);
             if let Some(finished) = self.sentinels.take(finished, servers, clock::now()) {
                 self.count(&finished, stamp);
             }

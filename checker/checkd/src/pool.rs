@@ -253,8 +253,11 @@ impl Pool {
         notes
     }
 
-    /// How many real servers there are, and how many of them fail if this probe has failed, too.
-    pub(crate) fn failing(&self, token: u64) -> (usize, usize) {
+    /// How many real servers there are, and how many of them fail; those that this probe is for included, if it failed.
+    pub(crate) fn failing(&self, token: u64, failed: bool) -> (usize, usize) {
+        if !failed {
+            return (self.servers, self.failing);
+        }
         let entry = self.entries.get(ProbeId::from_bits(token).place()).and_then(Option::as_ref);
         let fails_anew = |(number, _): &&(u32, u8)| {
             let slot = self.slots.get(*number);

@@ -96,7 +96,7 @@ impl Sentinels {
         self.works.iter().map(|work| (token, work.clone())).collect()
     }
 
-    /// Takes what was found. `servers` is how many there are and how many of them fail if this is a failure.
+    /// Takes what was found. `servers` is how many there are and how many of them fail, with this one.
     ///
     /// `None` when it was a sentinel's, or is held back; otherwise what is to be counted.
     pub(crate) fn take(
@@ -114,7 +114,9 @@ impl Sentinels {
         }
         let (total, failing) = servers;
         if finished.finding.verdict != Verdict::Down {
-            if failing.saturating_mul(2) <= total && self.watch.is_blind() {
+            // A probe that could not be run shows nothing.
+            let passed = finished.finding.verdict.passes();
+            if passed && failing.saturating_mul(2) <= total && self.watch.is_blind() {
                 self.watch.servers_answered();
             }
             return Some(finished);

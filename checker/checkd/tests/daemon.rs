@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod agent;
+#[path = "daemon/blind.rs"]
+mod blind;
 #[path = "../../probe/tests/fake/mod.rs"]
 mod fake;
 

@@ -1,5 +1,6 @@
 //! The whole path in the test kernel: real name servers, real packets, the real table, Holdfast's own binaries.
 
+mod decisions;
 mod faults;
 mod orders;
 mod others;
@@ -24,11 +25,12 @@ const MAKES: [Make; 4] = [Make::Bind, Make::Nsd, Make::Knot, Make::Unbound];
 const RATE: u32 = 200;
 
 fn main() -> ExitCode {
-    let cases: Vec<Case> = [OWN, faults::CASES, restarts::CASES, others::CASES, orders::CASES]
-        .into_iter()
-        .flatten()
-        .copied()
-        .collect();
+    let cases: Vec<Case> =
+        [OWN, decisions::CASES, faults::CASES, restarts::CASES, others::CASES, orders::CASES]
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect();
     harness::main(&cases, 1800, || Bed::build(&MAKES))
 }
 

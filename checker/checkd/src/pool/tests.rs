@@ -302,20 +302,34 @@ fn a_server_that_stays_down_is_asked_less_and_less() {
 #[test]
 fn the_count_of_failing_servers_is_right() {
     let mut pool = pool(&twice(""), None);
-    assert_eq!(pool.failing(u64::MAX), (6, 0));
+    assert_eq!(pool.failing(u64::MAX, true), (6, 0));
     run(&mut pool, 0, 10_000, second_is_sick);
-    assert_eq!(pool.failing(u64::MAX), (6, 2));
+    assert_eq!(pool.failing(u64::MAX, true), (6, 2));
     // One probe for two servers: all that it would add.
     let mut counts = Vec::new();
     while let Some(start) = pool.poll_start(at(12_000)) {
-        counts.push(pool.failing(start.token).1);
+        counts.push(pool.failing(start.token, true).1);
         let cause = second_is_sick(if counts.last() == Some(&2) { 2 } else { 1 });
         pool.finished(start.token, at(12_000), &finding(cause), at(12_000), stamp());
     }
     counts.sort_unstable();
     assert_eq!(counts, [2, 4, 4]);
     pool.reload(&config(THREE, ""), at(10_000), stamp()).unwrap();
-    assert_eq!(pool.failing(u64::MAX), (3, 1));
+    assert_eq!(pool.failing(u64::MAX, true), (3, 1));
     run(&mut pool, 10_000, 20_000, |_| None);
-    assert_eq!(pool.failing(u64::MAX), (3, 0));
+    assert_eq!(pool.failing(u64::MAX, true), (3, 0));
+    // What a blind director discards is a failure still, and what it could not even try is none.
+    run(&mut pool, 20_000, 30_000, |octet| (octet == 2).then_some(Cause::NetUnreachable));
+    assert_eq!(pool.failing(u64::MAX, true), (3, 0));
+    run(&mut pool, 30_000, 40_000, |octet| (octet == 2).then_some(Cause::DirectorBlind));
+    assert_eq!(pool.failing(u64::MAX, true), (3, 1));
+    // Only a failure is one more.
+    while let Some(start) = pool.poll_start(at(42_000)) {
+        assert_eq!(pool.failing(start.token, false), (3, 1));
+        pool.finished(start.token, at(42_000), &finding(None), at(42_000), stamp());
+        if pool.failing(u64::MAX, false) == (3, 0) {
+            return;
+        }
+    }
+    panic!("what passed still fails");
 }

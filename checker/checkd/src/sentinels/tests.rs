@@ -58,6 +58,10 @@ fn silence_of_all_blinds_until_one_answers() {
     assert_eq!(cause(sentinels.take(finished(2, FAIL), (4, 4), at(2_100))), "director_blind");
     // A server that passes is believed all the same.
     assert_eq!(cause(sentinels.take(finished(3, None), (4, 4), at(2_100))), "passed");
+    // Only servers that answer show that it sees; probes that could not be run show nothing.
+    let untried = Some(Cause::NetUnreachable);
+    assert_eq!(cause(sentinels.take(finished(3, untried), (4, 2), at(2_200))), "net_unreachable");
+    assert!(sentinels.is_blind());
     round(&mut sentinels, 2_500, [SILENT, None]);
     assert!(!sentinels.is_blind());
     assert_eq!(cause(sentinels.take(finished(2, FAIL), (4, 4), at(2_600))), "dns_timeout");

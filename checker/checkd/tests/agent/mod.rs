@@ -3,6 +3,7 @@
 //! Owns a socket in a folder of its own and the state as reported. Frames are JSON ended by NUL, written and read by hand, so
 //! that the link's own code is not tested against itself.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -11,8 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use agent_api::section::CheckUpdate;
 use agent_api::wire::{GET_STATE, REPORT, Report};
-use agent_api::{Event, State};
+use agent_api::{Event, RealServerHealth, RealServerId, State};
 use serde_json::{Value, json};
 
 /// An agent that serves until it is dropped.
@@ -65,6 +67,7 @@ fn serve(mut stream: UnixStream, state: &Mutex<State>, stop: &AtomicBool) {
     stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     let mut held = Vec::new();
     let mut buffer = [0; 65_536];
+    let mut parts = None;
     while !stop.load(Ordering::Relaxed) {
         match stream.read(&mut buffer) {
             Ok(0) => return,
@@ -74,7 +77,7 @@ fn serve(mut stream: UnixStream, state: &Mutex<State>, stop: &AtomicBool) {
         while let Some(end) = held.iter().position(|octet| *octet == 0) {
             let call: Value = serde_json::from_slice(&held[..end]).unwrap();
             held.drain(..=end);
-            let reply = answer(&call, &mut state.lock().unwrap());
+            let reply = answer(&call, &mut state.lock().unwrap(), &mut parts);
             let mut octets = serde_json::to_vec(&reply).unwrap();
             octets.push(0);
             if stream.write_all(&octets).is_err() {
@@ -84,12 +87,33 @@ fn serve(mut stream: UnixStream, state: &Mutex<State>, stop: &AtomicBool) {
     }
 }
 
-fn answer(call: &Value, state: &mut State) -> Value {
+/// What came so far of a section that is reported in parts.
+type Parts = Option<BTreeMap<RealServerId, RealServerHealth>>;
+
+/// A section in parts takes nothing away before the last of them has come.
+fn gather(update: &mut CheckUpdate, parts: &mut Parts) {
+    if update.whole {
+        *parts = Some(BTreeMap::new());
+    }
+    let Some(mut so_far) = parts.take() else { return };
+    so_far.extend(update.items.clone());
+    so_far.retain(|key, _| !update.removed.contains(key));
+    update.whole = !update.unfinished;
+    if update.whole {
+        update.items = so_far;
+    } else {
+        *parts = Some(so_far);
+    }
+}
+
+fn answer(call: &Value, state: &mut State, parts: &mut Parts) -> Value {
     match call["method"].as_str() {
         Some(GET_STATE) => json!({ "parameters": { "state": state } }),
         Some(REPORT) => {
             let report: Report = serde_json::from_value(call["parameters"].clone()).unwrap();
-            state.checkd.apply(report.checkd.unwrap());
+            let mut update = report.checkd.unwrap();
+            gather(&mut update, parts);
+            state.checkd.apply(update);
             let events = report.events.into_iter();
             state.events.extend(events.map(|event| Event { number: event.sequence, what: event.what }));
             state.generation += 1;
