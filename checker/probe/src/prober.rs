@@ -116,7 +116,8 @@ pub struct Stats {
 struct Slot {
     /// Tells the users of this slot apart in timers and events.
     turn: u32,
-    probe: Option<Probe>,
+    /// In a box, for there stay as many slots as were ever used at once.
+    probe: Option<Box<Probe>>,
 }
 
 #[derive(Debug)]
@@ -321,7 +322,8 @@ impl Prober {
         if let Some(slot) = self.slots.get_mut(place as usize) {
             slot.turn = slot.turn.wrapping_add(1);
             let sockets = Vec::new();
-            slot.probe = Some(Probe { token, started, check, target, exchange, validation, sockets });
+            slot.probe =
+                Some(Box::new(Probe { token, started, check, target, exchange, validation, sockets }));
         }
         self.drive(place, started);
         self.arm(place);
@@ -380,7 +382,7 @@ impl Prober {
             if probe.exchange.is_over()
                 && let Some(probe) = slot.probe.take()
             {
-                self.over(place, probe, now);
+                self.over(place, *probe, now);
             } else {
                 return;
             }
@@ -408,8 +410,15 @@ impl Prober {
                         // What still comes for the sockets before is not meant for these.
                         slot.turn = slot.turn.wrapping_add(1);
                         let (validation, sockets) = (Some(validation), Vec::new());
-                        slot.probe =
-                            Some(Probe { token, started, check, target, exchange, validation, sockets });
+                        slot.probe = Some(Box::new(Probe {
+                            token,
+                            started,
+                            check,
+                            target,
+                            exchange,
+                            validation,
+                            sockets,
+                        }));
                     }
                     return self.arm(place);
                 }
