@@ -86,14 +86,42 @@ fn an_ejection_overtakes_a_bulk_which_goes_on() {
     assert_eq!(bed.pass().edits.len(), 0);
 }
 
+#[test]
+fn what_was_ejected_meanwhile_stays_out_of_a_bulk() {
+    let names: Vec<String> = (0..300).map(|number| format!("s{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut bed = Bed::new();
+    bed.reconciler = Reconciler::new(wide_with(&names, 10), BTreeSet::new(), Told::default());
+    bed.checks = checks(&names.iter().map(|name| (*name, Verdict::Up)).collect::<Vec<_>>());
+    bed.pass();
+    // All get another weight, and while that is written one falls whose turn has not come.
+    bed.reconciler.reconfigure(wide_with(&names, 20));
+    let verdict = |name: &str| if name == "s299" { Verdict::Down } else { Verdict::Up };
+    let fallen = checks(&names.iter().map(|name| (*name, verdict(name))).collect::<Vec<_>>());
+    let heard = |checks| Heard { checks: Some(checks), orders: None, flows_move: true };
+    let mut news = Some(&fallen);
+    let done = pass(&mut bed.reconciler, &mut bed.kernel, heard(&bed.checks), NOW, |this| {
+        news.take().map(|fallen| this.ejections(heard(fallen), None, NOW))
+    })
+    .unwrap();
+    let about: Vec<&Edit> = done.edits.iter().filter(|edit| edit.to_string().contains("10.1.1.50")).collect();
+    assert!(matches!(about.as_slice(), [Edit::RemoveDestination { .. }]), "{about:?}");
+    bed.checks = fallen.clone();
+    assert_eq!((bed.pass().edits.len(), kinds(&bed.pass())), (0, vec![]));
+}
+
 /// So many real servers that one network is too small for them.
 fn wide(names: &[&str]) -> Blueprint {
+    wide_with(names, 10)
+}
+
+fn wide_with(names: &[&str], weight: u32) -> Blueprint {
     let mut text = "[[virtual_server]]\nname = \"resolver\"\naddress = \"10.0.0.1\"\nservices = [\"udp/53\"]\nscheduler = \"wrr\"\n\
          min_serving = \"1%\"\n[virtual_server.check.dns]\nqname = \"resolve.test\"\n"
         .to_owned();
     for (index, name) in names.iter().enumerate() {
         text.push_str(&format!(
-            "[[virtual_server.real_server]]\nname = \"{name}\"\naddress = \"10.1.{}.{}\"\nweight = 10\n",
+            "[[virtual_server.real_server]]\nname = \"{name}\"\naddress = \"10.1.{}.{}\"\nweight = {weight}\n",
             index / 250,
             index % 250 + 1
         ));
