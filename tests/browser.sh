@@ -13,6 +13,7 @@ command -v cargo >/dev/null || PATH=$PATH:$HOME/.cargo/bin
 
 mkdir -p "$TARGET/browser"
 install_packages "$TARGET/browser/apt.log" chromium python3 fonts-dejavu-core || exit
-cargo build --quiet --locked -p statusd -p holdfast --bins || exit
-cargo build --quiet --locked -p statusd --example scene || exit
+# As `make test` has built them: alone they would be built with other features, and so once more.
+cargo build --quiet --locked --workspace --bins || exit
+cargo build --quiet --locked --workspace --example scene || exit
 exec python3 tests/browser/page.py "$TARGET/debug" "${PICTURES:-$TARGET/browser}" "${1:-0}"

@@ -21,6 +21,8 @@ fi
 mkdir -p "$TARGET"
 install_packages "$TARGET/apt.log" gcc libc6-dev iproute2 ipvsadm kmod bind9 nsd knot unbound bind9-dnsutils || exit
 command -v cargo >/dev/null || { echo "no cargo: install Rust 1.95 or later, for instance with https://rustup.rs" >&2; exit 1; }
-BUILD=(cargo build --bins -p holdfast-tests -p agentd -p checkd -p lvsd -p holdfast -p dnscheck)
+BUILD=(cargo build --locked --bins)
+# Only what it needs, but the short run is a part of `make test`, which has built everything.
+if [ "${1:-}" = --short ]; then BUILD+=(--workspace); else BUILD+=(-p holdfast-tests -p agentd -p checkd -p lvsd -p holdfast -p dnscheck); fi
 if [ -t 2 ]; then "${BUILD[@]}" || exit; else "${BUILD[@]}" --quiet || exit; fi
 exec tests/testkernel.sh ${GUEST[@]+"${GUEST[@]}"} --timeout $LIMIT -- "$TARGET/debug/demo" "$@"

@@ -8,26 +8,28 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-/// What the programs under test are: they are built before the guest starts, because compiling inside would take minutes.
-const PACKAGES: [&str; 6] = ["agentd", "checkd", "lvsd", "vipd", "holdfast", "dnscheck"];
-
 /// Whether this is the test kernel.
 #[must_use]
 pub fn is_inside() -> bool {
     env::var_os("TESTKERNEL").is_some()
 }
 
-/// Builds the programs under test.
+/// Builds the programs under test before the guest starts: compiling inside would take minutes.
 ///
 /// # Errors
 /// They cannot be built.
 pub fn build_programs() -> Result<()> {
-    // `cargo test` builds a program only if its own package has tests for it.
+    // `cargo test` builds a program only if its own package has tests for it. All together, as `make test` has built them:
+    // some alone would be built with other features, and so once more.
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build.arg("build").arg("--quiet").arg("--bins").current_dir(env!("CARGO_MANIFEST_DIR"));
-    for package in PACKAGES {
-        build.args(["--package", package]);
+    build
+        .args(["build", "--quiet", "--locked", "--workspace", "--bins"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    // What cargo says to a test of its package would make it build ring, and all above it, anew.
+    let for_a_test = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(for_a_test)) {
+        build.env_remove(name);
     }
     ensure!(build.status().context("cannot start cargo")?.success(), "cannot build the programs under test");
     Ok(())

@@ -6,6 +6,7 @@ mod random;
 mod round_trip;
 mod sync;
 mod troubles;
+mod vrf;
 
 use std::process::ExitCode;
 
@@ -18,11 +19,18 @@ const MAKES: [Make; 3] = [Make::Knot, Make::Knot, Make::Knot];
 
 fn main() -> ExitCode {
     // The troubles last: they take the module away.
-    let cases: Vec<Case> =
-        [flows::CASES, random::CASES, moving_in::CASES, round_trip::CASES, sync::CASES, troubles::CASES]
-            .into_iter()
-            .flatten()
-            .copied()
-            .collect();
+    let cases: Vec<Case> = [
+        flows::CASES,
+        random::CASES,
+        moving_in::CASES,
+        round_trip::CASES,
+        sync::CASES,
+        vrf::CASES,
+        troubles::CASES,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+    .collect();
     harness::main(&cases, 900, || Bed::build(&MAKES))
 }
