@@ -3,6 +3,8 @@
 //! Run by `tests/bench-lvs.sh` as root in a network namespace of its own, since what is removed lies in the kernel's bin for minutes and slows
 //! down every addition. Prints rows of a table; `ipvsadm` does the same work beside it.
 
+mod whole;
+
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -27,7 +29,7 @@ fn main() -> anyhow::Result<()> {
     );
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [services, servers, way] = arguments.as_slice() else {
-        anyhow::bail!("usage: bench SERVICES SERVERS batch|ipvsadm|keepalived|lvsd");
+        anyhow::bail!("usage: bench SERVICES SERVERS batch|ipvsadm|keepalived|lvsd|whole");
     };
     let (services, servers): (usize, usize) = (services.parse()?, servers.parse()?);
     let mut out = std::io::stdout().lock();
@@ -41,7 +43,7 @@ fn main() -> anyhow::Result<()> {
 type Row<'r> = &'r mut dyn FnMut(&str, Duration, usize) -> std::io::Result<()>;
 
 fn bench(services: usize, servers: usize, way: &str, row: Row<'_>) -> anyhow::Result<()> {
-    let (blueprint, mut checks) = pools(services, servers)?;
+    let (text, blueprint, mut checks) = pools(services, servers)?;
     let mut ipvs = Ipvs::connect()?;
     let mut reconciler = Reconciler::new(blueprint.clone(), Default::default(), Default::default());
     let mut kernel = LinuxKernel::default();
@@ -61,6 +63,14 @@ fn bench(services: usize, servers: usize, way: &str, row: Row<'_>) -> anyhow::Re
     if way == "keepalived" {
         let (took, ()) = timed(|| keepalived(&wanted, &mut ipvs))?;
         return Ok(row("fill: keepalived, from its start, without checks", took, edits.len())?);
+    }
+    if way == "whole" {
+        let programs =
+            std::env::var_os("PROGRAMS").context("PROGRAMS is to name the folder of agentd and lvsd")?;
+        let took = whole::ejections(programs.as_ref(), &text, &wanted, &checks)?;
+        let median = took.get(took.len() / 2).copied().unwrap_or_default();
+        row("from a verdict reported to the kernel, over agentd and lvsd: median", median, 1)?;
+        return Ok(row("the longest of them", took.last().copied().unwrap_or_default(), 1)?);
     }
     let (took, requests) = timed(|| pass(&mut reconciler, &mut kernel, &checks))?;
     row("fill: a pass of lvsd, readings included", took, requests)?;
@@ -201,7 +211,7 @@ fn set(checks: &mut CheckSection, id: &agent_api::RealServerId, verdict: Verdict
 }
 
 /// So many UDP services with so many real servers each, all up.
-fn pools(services: usize, servers: usize) -> anyhow::Result<(Blueprint, CheckSection)> {
+fn pools(services: usize, servers: usize) -> anyhow::Result<(String, Blueprint, CheckSection)> {
     let mut text = String::new();
     for service in 0..services {
         text.push_str(&format!(
@@ -216,8 +226,8 @@ fn pools(services: usize, servers: usize) -> anyhow::Result<(Blueprint, CheckSec
             ));
         }
     }
-    let config =
-        parse(&[Source { path: "bench.toml".into(), text }]).map_err(|mistakes| anyhow!("{mistakes}"))?;
+    let config = parse(&[Source { path: "bench.toml".into(), text: text.clone() }])
+        .map_err(|mistakes| anyhow!("{mistakes}"))?;
     let items = config.real_servers().map(|(pool, server)| {
         let health = RealServerHealth {
             verdict: Verdict::Up,
@@ -242,5 +252,5 @@ fn pools(services: usize, servers: usize) -> anyhow::Result<(Blueprint, CheckSec
         items: items.collect(),
         ..CheckSection::default()
     };
-    Ok((Blueprint::of(&config)?, checks))
+    Ok((text, Blueprint::of(&config)?, checks))
 }
