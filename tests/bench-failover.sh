@@ -52,7 +52,8 @@ for end in a b; do
   number=$([ $end = a ] && echo 1 || echo 2)
   mkdir "$WORK/nsd.$end"
   printf '$TTL 60\n@ SOA ns root 1 60 60 60 60\n@ NS ns\nns A 192.0.2.9\nwho A 192.0.2.%d\n' $number >"$WORK/nsd.$end/zone"
-  printf '%s\n' 'server:' "  ip-address: $VIP" '  ip-freebind: yes' '  server-count: 1' '  username: ""' '  minimal-responses: yes' \
+  # By default NSD answers one client 200 times a second, which would look like loss.
+  printf '%s\n' 'server:' "  ip-address: $VIP" '  rrl-ratelimit: 0' '  ip-freebind: yes' '  server-count: 1' '  username: ""' '  minimal-responses: yes' \
     "  zonesdir: $WORK/nsd.$end" "  pidfile: $WORK/nsd.$end/pid" '  database: ""' "  xfrdfile: $WORK/nsd.$end/xfrd" \
     "  zonelistfile: $WORK/nsd.$end/list" "  cookie-secret-file: $WORK/nsd.$end/cookie" 'remote-control:' '  control-enable: no' \
     'zone:' '  name: test' '  zonefile: zone' >"$WORK/nsd.$end/conf"
