@@ -5,6 +5,7 @@
 //! waits, and its time does not run meanwhile. What has arrived is always read before a probe may time out, so that a
 //! stalled process does not blame a server whose answer waits in the socket. It judges nothing.
 
+mod error;
 mod probe;
 mod waker;
 
@@ -27,6 +28,8 @@ use crate::random::Random;
 use crate::socket::{self, Target};
 use crate::talk::Ended;
 use crate::worker::{Done, Errand, Workers};
+pub use error::ProbeError;
+pub(crate) use error::system;
 pub use waker::Waker;
 
 use probe::{Kind, Probe, TURN_MASK, event_parts};
@@ -48,24 +51,6 @@ const GATHERED_MIN: usize = 8;
 const WAKER: u64 = u64::MAX;
 /// The event that a watched descriptor makes; no probe has this place either.
 const WATCHED: u64 = u64::MAX - 1;
-
-/// What went wrong with the engine itself.
-#[derive(Debug, thiserror::Error)]
-pub enum ProbeError {
-    /// Epoll or the waker could not be set up, or waiting failed.
-    #[error("{doing}: {errno}")]
-    System {
-        /// What was being done.
-        doing: &'static str,
-        /// What the kernel said.
-        #[source]
-        errno: Errno,
-    },
-}
-
-pub(crate) fn system(doing: &'static str) -> impl FnOnce(Errno) -> ProbeError {
-    move |errno| ProbeError::System { doing, errno }
-}
 
 /// How a [`Prober`] behaves.
 #[derive(Debug, Clone, Copy)]
