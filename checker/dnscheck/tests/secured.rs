@@ -108,8 +108,8 @@ impl Server {
     fn ask(&self, transport: &str, more: &str) -> (String, bool) {
         let port = self.ports[usize::from(transport == "doh")].to_string();
         let more = more
-            .replace("DIR", self.authority.directory().to_str().unwrap())
-            .replace("CA", self.authority.certificate().to_str().unwrap());
+            .replace("@DIR", self.authority.directory().to_str().unwrap())
+            .replace("@CA", self.authority.certificate().to_str().unwrap());
         let name: &[&str] = if more.contains("--qname") { &[] } else { &["--qname", "resolve.test"] };
         let output = Command::new(env!("CARGO_BIN_EXE_dnscheck"))
             .args(["--server", "127.0.0.1", "--port", &port, "--timeout", "10s", "--transport", transport])
@@ -129,26 +129,26 @@ impl Server {
     /// What every server does over this transport.
     fn speaks(&self, transport: &str) {
         let over = if transport == "doh" { "over HTTPS" } else { "over TLS" };
-        self.expect(transport, "--ca CA --expect-answer 192.0.2.80", true, over);
-        self.expect(transport, "--ca CA --tls-name dns.test", true, over);
-        self.expect(transport, "--ca CA --tls-name other.test", false, "tls_name_mismatch");
+        self.expect(transport, "--ca @CA --expect-answer 192.0.2.80", true, over);
+        self.expect(transport, "--ca @CA --tls-name dns.test", true, over);
+        self.expect(transport, "--ca @CA --tls-name other.test", false, "tls_name_mismatch");
         self.expect(transport, "", false, "tls_unknown_ca");
         let pin = self.authority.pin(&self.issued);
         self.expect(transport, &format!("--pin {pin}"), true, over);
-        self.expect(transport, &format!("--pin {pin} --ca CA --tls-name dns.test"), true, over);
+        self.expect(transport, &format!("--pin {pin} --ca @CA --tls-name dns.test"), true, over);
         let other = self.authority.pin(&self.authority.self_signed(&format!("other-{transport}")));
         self.expect(transport, &format!("--pin {other}"), false, "tls_pin_mismatch");
         self.expect(transport, &format!("--pin {other}"), false, &pin);
         self.expect(transport, "--insecure --tls-name other.test", true, over);
-        self.expect(transport, "--ca CA --cert-warn 1d", true, "up: ");
+        self.expect(transport, "--ca @CA --cert-warn 1d", true, "up: ");
         self.expect(transport, "--ca /nowhere/ca.pem", false, "unknown: ");
-        self.expect(transport, "--ca CA --expect-answer 192.0.2.99", false, "dns_answer_mismatch");
-        self.expect(transport, "--ca CA --mixed-case --cookie --padding --bufsize 4096", true, over);
-        let (verbose, _) = self.ask(transport, "--ca CA -v");
+        self.expect(transport, "--ca @CA --expect-answer 192.0.2.99", false, "dns_answer_mismatch");
+        self.expect(transport, "--ca @CA --mixed-case --cookie --padding --bufsize 4096", true, over);
+        let (verbose, _) = self.ask(transport, "--ca @CA -v");
         for phase in ["connected in", "secured in", "answered in", "resolve.test"] {
             assert!(verbose.contains(phase), "{verbose}");
         }
-        let (json, _) = self.ask(transport, "--ca CA --format json");
+        let (json, _) = self.ask(transport, "--ca @CA --format json");
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         let question = &json["servers"][0]["questions"][0];
         assert_eq!(question["transport"], transport);
@@ -157,11 +157,11 @@ impl Server {
 
     /// What a server does that has `signed.test`. Every question has a connection of its own.
     fn proves(&self, transport: &str) {
-        let given = "--ca CA --qname signed.test --trust-anchor-file DIR";
+        let given = "--ca @CA --qname signed.test --trust-anchor-file @DIR";
         self.expect(transport, &format!("{given}/anchor --expect-answer 192.0.2.80"), true, "up: ");
         self.expect(transport, &format!("{given}/anchor --qtype MX --expect-empty"), true, "up: ");
         self.expect(transport, &format!("{given}/other"), false, "dns_bogus: ");
-        let unsigned = "--ca CA --qname resolve.test --trust-anchor-file DIR/anchor";
+        let unsigned = "--ca @CA --qname resolve.test --trust-anchor-file @DIR/anchor";
         self.expect(transport, unsigned, false, "dns_unsigned: ");
     }
 
@@ -170,9 +170,9 @@ impl Server {
         self.speaks("doh");
         for more in ["--doh-method GET", "--http-version 2", "--doh-path /dns-query{?dns} --doh-method POST"]
         {
-            self.expect("doh", &format!("--ca CA {more}"), true, "over HTTPS");
+            self.expect("doh", &format!("--ca @CA {more}"), true, "over HTTPS");
         }
-        self.expect("doh", "--ca CA --doh-path /nowhere", false, "http_status");
+        self.expect("doh", "--ca @CA --doh-path /nowhere", false, "http_status");
     }
 }
 
