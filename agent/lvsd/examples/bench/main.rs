@@ -23,13 +23,9 @@ const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 const TIMES: usize = 5;
 
 fn main() -> anyhow::Result<()> {
-    ensure!(
-        Ipvs::connect()?.table()?.is_empty(),
-        "the table of this namespace is not empty; use another one"
-    );
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [services, servers, way] = arguments.as_slice() else {
-        anyhow::bail!("usage: bench SERVICES SERVERS batch|ipvsadm|keepalived|lvsd|whole");
+        anyhow::bail!("usage: bench SERVICES SERVERS batch|ipvsadm|keepalived|lvsd|whole|told");
     };
     let (services, servers): (usize, usize) = (services.parse()?, servers.parse()?);
     let mut out = std::io::stdout().lock();
@@ -44,6 +40,17 @@ type Row<'r> = &'r mut dyn FnMut(&str, Duration, usize) -> std::io::Result<()>;
 
 fn bench(services: usize, servers: usize, way: &str, row: Row<'_>) -> anyhow::Result<()> {
     let (text, blueprint, mut checks) = pools(services, servers)?;
+    let programs = std::env::var_os("PROGRAMS").context("PROGRAMS is to name the folder of agentd and lvsd");
+    if way == "told" {
+        let (took, work) = whole::verdicts_told(programs?.as_ref(), &text, &checks)?;
+        row("from a verdict reported to a watcher that has it, over agentd: median", median(&took), 0)?;
+        row("the longest of them", took.last().copied().unwrap_or_default(), 0)?;
+        return Ok(row("agentd at work for each, its state file included", work, 0)?);
+    }
+    ensure!(
+        Ipvs::connect()?.table()?.is_empty(),
+        "the table of this namespace is not empty; use another one"
+    );
     let mut ipvs = Ipvs::connect()?;
     let mut reconciler = Reconciler::new(blueprint.clone(), Default::default(), Default::default());
     let mut kernel = LinuxKernel::default();
@@ -65,11 +72,8 @@ fn bench(services: usize, servers: usize, way: &str, row: Row<'_>) -> anyhow::Re
         return Ok(row("fill: keepalived, from its start, without checks", took, edits.len())?);
     }
     if way == "whole" {
-        let programs =
-            std::env::var_os("PROGRAMS").context("PROGRAMS is to name the folder of agentd and lvsd")?;
-        let took = whole::ejections(programs.as_ref(), &text, &wanted, &checks)?;
-        let median = took.get(took.len() / 2).copied().unwrap_or_default();
-        row("from a verdict reported to the kernel, over agentd and lvsd: median", median, 1)?;
+        let took = whole::ejections(programs?.as_ref(), &text, &wanted, &checks)?;
+        row("from a verdict reported to the kernel, over agentd and lvsd: median", median(&took), 1)?;
         return Ok(row("the longest of them", took.last().copied().unwrap_or_default(), 1)?);
     }
     let (took, requests) = timed(|| pass(&mut reconciler, &mut kernel, &checks))?;
@@ -106,6 +110,10 @@ fn bench(services: usize, servers: usize, way: &str, row: Row<'_>) -> anyhow::Re
         1,
     )?;
     Ok(())
+}
+
+fn median(took: &[Duration]) -> Duration {
+    took.get(took.len() / 2).copied().unwrap_or_default()
 }
 
 fn heard(checks: &CheckSection) -> Heard<'_> {

@@ -1,16 +1,20 @@
-//! The whole way of an ejection: from a verdict that a checker reports on the agent's socket, over `agentd` and `lvsd`, to the kernel.
+//! The whole way of an ejection: from a verdict that a checker reports on the agent's socket, over `agentd` and `lvsd`, to the kernel;
+//! and its first half alone, which needs no kernel.
 //!
-//! Owns a played checker and the two daemons, which it ends. When the kernel has changed it learns by stating the server's destination
-//! again and again, just as it is: the first refusal says that it is gone.
+//! Owns a played checker and the daemons, which it ends. When the kernel has acknowledged it learns from the time in `lvsd`'s log, so that nobody
+//! but the daemons is at work meanwhile, and then asks the kernel whether it is so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use agent_api::{CheckHead, CheckSection, RealServerId, Verdict};
+use agent_api::wire::Part;
+use agent_api::{CheckHead, CheckSection, RealServerHealth, RealServerId, Verdict};
 use agent_ipvs::{Destination, Edit, Ipvs, ServiceKey, Table};
-use agent_link::{Checkd, Reporter};
+use agent_link::{Changed, Checkd, Reporter, Watcher};
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 
@@ -20,9 +24,6 @@ const EJECTIONS: usize = 20;
 const REST: Duration = Duration::from_millis(500);
 /// Nothing takes this long unless it hangs.
 const LONG: Duration = Duration::from_secs(60);
-/// Between two looks at the kernel, so that a single processor is free for the daemons.
-const LOOK: Duration = Duration::from_micros(100);
-
 /// Ends the daemon, however the measuring goes.
 struct Daemon(Child);
 
@@ -33,6 +34,120 @@ impl Drop for Daemon {
     }
 }
 
+/// The daemons and a played checker, all of whose servers are up.
+struct Bed {
+    // Ended in this order.
+    reporter: Reporter<Checkd>,
+    agentd: Daemon,
+    socket: PathBuf,
+    config: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+impl Bed {
+    fn start(programs: &Path, text: &str, checks: &CheckSection) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let config = folder.path().join("holdfast.toml");
+        std::fs::write(&config, text)?;
+        let socket = folder.path().join("agent.sock");
+        let command = daemon(programs, "agentd", &config, &socket, folder.path());
+        let agentd = spawn(command)?;
+        let identity = agent_api::Reporter {
+            version: "bench".to_owned(),
+            pid: std::process::id(),
+            started_at: Timestamp::now(),
+            config: "bench".to_owned(),
+        };
+        let reporter =
+            Reporter::<Checkd>::start(&socket, identity, CheckHead::default(), checks.items.clone())?;
+        ensure!(reporter.flush(LONG), "the agent takes no report");
+        Ok(Self { reporter, agentd, socket, config, folder })
+    }
+}
+
+fn daemon(programs: &Path, name: &str, config: &Path, socket: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(programs.join(name));
+    command.arg("--config").arg(config).arg("--socket").arg(socket);
+    command.arg("--state").arg(folder.join("state.json"));
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}
+
+fn spawn(mut command: Command) -> anyhow::Result<Daemon> {
+    let child = command.spawn().map(Daemon);
+    child.with_context(|| format!("can't start {}", command.get_program().display()))
+}
+
+/// What the first half of the way takes: how long each verdict took from the checker to a watcher like `lvsd`, the shortest first, and how
+/// long `agentd` was at work for each in the mean, all that follows from it included.
+pub fn verdicts_told(
+    programs: &Path,
+    text: &str,
+    checks: &CheckSection,
+) -> anyhow::Result<(Vec<Duration>, Duration)> {
+    let bed = Bed::start(programs, text, checks)?;
+    let (told, heard) = channel();
+    let parts = Some(vec![Part::Orders, Part::Checkd]);
+    let watcher = Watcher::start(&bed.socket, parts, move || {
+        let _nobody_listens = told.send(Instant::now());
+    })?;
+    heard.recv_timeout(LONG).context("nothing is heard")?;
+    watcher.read_changed(|_, _| ());
+    std::thread::sleep(REST * 4);
+    let before = at_work(&bed.agentd)?;
+    let mut took = Vec::new();
+    for id in chosen(checks)? {
+        let up = checks.items.get(&id).context("a real server")?.clone();
+        for health in [fallen(&up)?, up] {
+            while heard.try_recv().is_ok() {}
+            let since = Instant::now();
+            bed.reporter.set_items([(id.clone(), health)]);
+            took.push(hears(&heard, &watcher, &id)?.duration_since(since));
+            std::thread::sleep(REST);
+        }
+    }
+    let work = (at_work(&bed.agentd)? - before) / u32::try_from(took.len())?;
+    took.sort();
+    Ok((took, work))
+}
+
+fn hears(heard: &Receiver<Instant>, watcher: &Watcher, id: &RealServerId) -> anyhow::Result<Instant> {
+    loop {
+        let at = heard.recv_timeout(LONG).context("a verdict is not heard")?;
+        let is_it = |changed: &Changed| match changed {
+            Changed::RealServers(changed) => changed.contains(id),
+            Changed::Everything => false,
+        };
+        if watcher.read_changed(|_, changed| is_it(changed)) {
+            return Ok(at);
+        }
+    }
+}
+
+/// How long the processor has worked for `daemon`: of all its threads.
+fn at_work(daemon: &Daemon) -> anyhow::Result<Duration> {
+    let mut sum = 0;
+    for thread in std::fs::read_dir(format!("/proc/{}/task", daemon.0.id()))? {
+        let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+        sum += text.split(' ').next().unwrap_or_default().parse::<u64>()?;
+    }
+    Ok(Duration::from_nanos(sum))
+}
+
+/// The servers that fall, far from each other.
+fn chosen(checks: &CheckSection) -> anyhow::Result<Vec<RealServerId>> {
+    let ids: Vec<RealServerId> = checks.items.keys().cloned().collect();
+    let spread = (ids.len() / EJECTIONS).max(1);
+    let chosen: Vec<RealServerId> = ids.iter().cycle().step_by(spread).take(EJECTIONS).cloned().collect();
+    ensure!(chosen.iter().collect::<BTreeSet<_>>().len() >= EJECTIONS.min(ids.len()) / 2, "badly spread");
+    Ok(chosen)
+}
+
+fn fallen(up: &RealServerHealth) -> anyhow::Result<RealServerHealth> {
+    let cause = Some("dns_timeout".parse().map_err(|error| anyhow::anyhow!("a cause: {error}"))?);
+    Ok(RealServerHealth { verdict: Verdict::Down, passing: false, in_a_row: 3, cause, ..up.clone() })
+}
+
 /// How long each ejection took, the shortest first. `programs` is the folder of `agentd` and `lvsd`.
 pub fn ejections(
     programs: &Path,
@@ -40,28 +155,17 @@ pub fn ejections(
     wanted: &Table,
     checks: &CheckSection,
 ) -> anyhow::Result<Vec<Duration>> {
-    let folder = tempfile::tempdir()?;
-    let config = folder.path().join("holdfast.toml");
-    std::fs::write(&config, text)?;
-    let socket = folder.path().join("agent.sock");
-    let start = |name: &str| {
-        let mut command = Command::new(programs.join(name));
-        command.arg("--config").arg(&config).arg("--socket").arg(&socket);
-        command.args(["--log-level", "warn"]).arg("--state").arg(folder.path().join("state.json"));
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
-        child.map(Daemon).with_context(|| format!("can't start {name} of {}", programs.display()))
-    };
-    let _agentd = start("agentd")?;
-    let identity = agent_api::Reporter {
-        version: "bench".to_owned(),
-        pid: std::process::id(),
-        started_at: Timestamp::now(),
-        config: "bench".to_owned(),
-    };
-    // The agent keeps what it hears in its own way; the items here are what is reported again.
-    let reporter = Reporter::<Checkd>::start(&socket, identity, CheckHead::default(), checks.items.clone())?;
-    ensure!(reporter.flush(LONG), "the agent takes no report");
-    let _lvsd = start("lvsd")?;
+    let bed = Bed::start(programs, text, checks)?;
+    let mut command = daemon(programs, "lvsd", &bed.config, &bed.socket, bed.folder.path());
+    command.args(["--log-level", "debug"]).stderr(Stdio::piped());
+    let mut lvsd = spawn(command)?;
+    let mut log = BufReader::new(lvsd.0.stderr.take().context("a pipe")?).lines();
+    let (say, said) = channel();
+    std::thread::spawn(move || {
+        while let Some(Ok(line)) = log.next() {
+            let _nobody_listens = say.send(line);
+        }
+    });
     let mut ipvs = Ipvs::connect()?;
     let destinations: Vec<(ServiceKey, Destination)> = wanted
         .iter()
@@ -77,28 +181,21 @@ pub fn ejections(
 
     let of_address: BTreeMap<_, _> =
         destinations.iter().map(|(key, to)| (to.key.address, (*key, *to))).collect();
-    let ids: Vec<RealServerId> = checks.items.keys().cloned().collect();
-    let spread = (ids.len() / EJECTIONS).max(1);
-    let chosen: Vec<RealServerId> = ids.iter().cycle().step_by(spread).take(EJECTIONS).cloned().collect();
-    ensure!(chosen.iter().collect::<BTreeSet<_>>().len() >= EJECTIONS.min(ids.len()) / 2, "badly spread");
     let mut took = Vec::new();
-    for id in chosen {
+    for id in chosen(checks)? {
         let up = checks.items.get(&id).context("a real server")?.clone();
         let (service, destination) = *of_address.get(&up.address.ip()).context("its destination")?;
-        let mut down = up.clone();
-        (down.verdict, down.passing, down.in_a_row) = (Verdict::Down, false, 3);
-        down.cause = Some("dns_timeout".parse().map_err(|error| anyhow::anyhow!("a cause: {error}"))?);
+        let down = fallen(&up)?;
         let state = Edit::SetDestination { service, destination };
         ensure!(ipvs.apply(&[state])?.failures.is_empty(), "{id} is not in the table");
-        let since = Instant::now();
-        reporter.set_items([(id.clone(), down)]);
-        while ipvs.apply(&[state])?.failures.is_empty() {
-            ensure!(since.elapsed() < LONG, "{id} is not ejected");
-            std::thread::sleep(LOOK);
-        }
-        took.push(since.elapsed());
+        while said.try_recv().is_ok() {}
+        let since = Timestamp::now();
+        bed.reporter.set_items([(id.clone(), down)]);
+        let at = ejected(&said, &destination.key.address.to_string())?;
+        ensure!(!ipvs.apply(&[state])?.failures.is_empty(), "{id} is in the table still");
+        took.push(Duration::try_from(at.duration_since(since))?);
         std::thread::sleep(REST);
-        reporter.set_items([(id.clone(), up)]);
+        bed.reporter.set_items([(id.clone(), up)]);
         until("its return", || {
             ipvs.apply(&[state]).is_ok_and(|done| done.failures.is_empty()).then_some(())
         })?;
@@ -106,6 +203,16 @@ pub fn ejections(
     }
     took.sort();
     Ok(took)
+}
+
+/// When `lvsd` had the kernel's word for it that the server at `address` is out.
+fn ejected(said: &Receiver<String>, address: &str) -> anyhow::Result<Timestamp> {
+    loop {
+        let line = said.recv_timeout(LONG).context("lvsd does not say that it has ejected")?;
+        if line.contains("`-d ") && line.contains(&format!(" {address}:")) {
+            return Ok(line.split(' ').next().unwrap_or_default().parse()?);
+        }
+    }
 }
 
 fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> anyhow::Result<T> {

@@ -10,7 +10,7 @@ use agent_core::plan::Ejections;
 use agent_ipvs::{Edit, Snapshot, Table};
 use jiff::Timestamp;
 
-use super::{BULK, Heard, Reconciler};
+use super::{BULK, Heard, Reconciler, list};
 use crate::kernel::{Kernel, KernelError};
 
 /// Destinations of a service for which one edit takes as long again: the kernel looks for each in a list.
@@ -74,6 +74,7 @@ impl Reconciler {
         }
         let mut edits = ejections.edits;
         edits.retain(|edit| !refusals.iter().any(|refusal| refusal.edit == *edit));
+        tracing::debug!("made at once: {}", list(&edits, |edit| format!("`{edit}`")));
         for edit in &edits {
             // The kernel took it, so the memory does too; where it differs, the pass will see that as well.
             let _ = edit.apply_to(&mut self.settled);
