@@ -269,6 +269,8 @@ async fn report(connection: &mut Connection, report: Report) -> Result<ReportRep
         connection.role = Some(role);
         tracing::info!("{} reports", role.as_str());
     }
+    // Those who watch are told first: one of them may have to act, and the reporter only wants to know.
+    tokio::task::yield_now().await;
     Ok(ReportReply { generation })
 }
 

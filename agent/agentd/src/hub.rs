@@ -23,6 +23,9 @@ use crate::saver::Saver;
 const PAUSE: Duration = Duration::from_secs(1);
 /// The same when a verdict, a table or an event changed: whoever is killed next must come back to what was last known.
 const URGENT_PAUSE: Duration = Duration::from_millis(50);
+/// No write begins sooner after what asked for it. Whoever was told of a change acts on it in this time, and a small machine has no processor for both:
+/// an ejection does not wait for a disk, nor for the text that goes there.
+const SETTLE: Duration = Duration::from_millis(10);
 /// The most that such a change waits because former writes took long.
 const URGENT_MOST: Duration = Duration::from_millis(250);
 /// The same when nothing but signs of life came.
@@ -48,6 +51,8 @@ pub struct Hub {
     /// Whoever holds it may write: no file is written between an order's file and the order's coming into force.
     pen: Mutex<()>,
     wanted: Cell<Option<Urgency>>,
+    /// Since when so urgently.
+    wanted_since: Cell<Instant>,
     want: Notify,
 }
 
@@ -72,6 +77,7 @@ impl Hub {
             saver,
             pen: Mutex::new(()),
             wanted: Cell::new(None),
+            wanted_since: Cell::new(Instant::now()),
             want: Notify::new(),
         }
     }
@@ -144,10 +150,7 @@ impl Hub {
         while let Some(action) = ledger.poll_action() {
             match action {
                 Action::Publish => drop(self.generation.send_replace(ledger.state().generation)),
-                Action::Save(urgency) => {
-                    self.wanted.set(self.wanted.get().max(Some(urgency)));
-                    self.want.notify_one();
-                }
+                Action::Save(urgency) => self.wants_save(urgency),
             }
         }
         Ok(())
@@ -227,7 +230,15 @@ impl Hub {
 
     /// Has the state written even if nothing changed.
     pub fn want_save(&self) {
-        self.wanted.set(Some(Urgency::Now));
+        self.wants_save(Urgency::Now);
+    }
+
+    fn wants_save(&self, urgency: Urgency) {
+        let wanted = self.wanted.get();
+        if wanted < Some(urgency) {
+            self.wanted_since.set(Instant::now());
+        }
+        self.wanted.set(wanted.max(Some(urgency)));
         self.want.notify_one();
     }
 
@@ -240,7 +251,7 @@ impl Hub {
                 self.want.notified().await;
                 continue;
             };
-            let due = due(last, urgency, failures);
+            let due = due(last, urgency, failures).max(self.wanted_since.get() + SETTLE);
             if due > Instant::now() {
                 // Something more urgent may come meanwhile.
                 let _ = tokio::time::timeout_at(due, self.want.notified()).await;

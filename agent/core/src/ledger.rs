@@ -318,7 +318,7 @@ impl Ledger {
         now: Now,
     ) -> Result<(bool, Option<Urgency>), Refusal> {
         let section = &mut self.state.checkd;
-        trace::admit(Role::Checkd, section, self.checkd.unnamed(), &mut update, first)?;
+        trace::admit(Role::Checkd, section, &self.checkd, &mut update, first)?;
         let anew = trace::is_other_process(section.reporter.as_ref(), update.reporter.as_ref());
         let mut changes = Vec::new();
         let announced = &mut self.announced;
@@ -437,7 +437,7 @@ fn merge<K: Ord + Clone, H: Bounded + PartialEq, I: Bounded + PartialEq>(
     generation: u64,
     now: Now,
 ) -> Result<(bool, Option<Urgency>), Refusal> {
-    trace::admit(role, section, trace.unnamed(), &mut update, first)?;
+    trace::admit(role, section, trace, &mut update, first)?;
     let anew = trace::is_other_process(section.reporter.as_ref(), update.reporter.as_ref());
     Ok((anew, trace.apply(section, update, generation, now, |_, _| {})))
 }

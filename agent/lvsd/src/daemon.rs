@@ -108,6 +108,7 @@ pub fn run(start: Start) -> anyhow::Result<()> {
         beside_due: Instant::now(),
         held: Held::default(),
         urgent_news: false,
+        flows_moved: false,
         identity,
         config: start.common.config,
         socket: start.common.socket,
@@ -196,6 +197,8 @@ struct Daemon {
     held: Held,
     /// Facts came since the last pass: ejections first.
     urgent_news: bool,
+    /// Whether the kernel let flows move at the last pass.
+    flows_moved: bool,
     identity: agent_api::Reporter,
     config: PathBuf,
     socket: PathBuf,
@@ -276,9 +279,8 @@ impl Daemon {
     /// Makes a pass and tells of it. Returns when the next one is due. A wake-up that came meanwhile goes to `pending`.
     fn pass(&mut self, pending: &mut Option<Wake>, wakes: &Receiver<Wake>) -> Duration {
         let now = Timestamp::now();
-        let flows_move = self.settings.flows_move();
         let hasty = std::mem::take(&mut self.urgent_news);
-        let done = self.make_pass(hasty, now, flows_move, pending, wakes);
+        let done = self.make_pass(hasty, now, pending, wakes);
         let summary = Instant::now() >= self.summary_due;
         if summary {
             self.summary_due = Instant::now() + SUMMARY;
@@ -305,11 +307,12 @@ impl Daemon {
         &mut self,
         hasty: bool,
         now: Timestamp,
-        flows_move: bool,
         pending: &mut Option<Wake>,
         wakes: &Receiver<Wake>,
     ) -> Result<Pass, KernelError> {
-        let Self { reconciler, kernel, beside_kernel, watcher, former, .. } = self;
+        let Self { reconciler, kernel, beside_kernel, watcher, former, settings, flows_moved, .. } = self;
+        // To look at the setting takes as long as to eject: that is done by what the last pass saw.
+        let flows_move = *flows_moved;
         let ejections = |reconciler: &Reconciler, former: &Option<State>| {
             watcher.read_changed(|watched, changed| {
                 let changed = match changed {
@@ -324,6 +327,8 @@ impl Daemon {
         if hasty {
             hastened = reconciler.hasten(kernel, ejections(reconciler, former))?;
         }
+        let flows_move = settings.flows_move();
+        *flows_moved = flows_move;
         let mut come = || {
             let wake = if pending.is_some() { None } else { wakes.try_recv().ok() };
             wake.inspect(|wake| *pending = Some(*wake).filter(|wake| *wake != Wake::Facts))

@@ -3,14 +3,12 @@
 //! Owns the limits on numbers and lengths. A text that is too long is cut; too many items refuse the report, because a
 //! part of a section would be a lie. It changes nothing else.
 
-use std::collections::BTreeSet;
-
 use agent_api::basis::RUNS_MAX;
 use agent_api::router::{SEEN_MAX, TRANSITIONS_MAX};
 use agent_api::telling::TOLD_MAX;
 use agent_api::{
     AlertHead, AlertTest, ChannelReport, CheckHead, Drain, Handover, KernelTable, LvsHead, NewEvent,
-    RealServerHealth, Reporter, RouterReport, Section, SectionUpdate, ServiceReport, Silence, VipHead,
+    RealServerHealth, Reporter, RouterReport, ServiceReport, Silence, VipHead,
 };
 
 use super::Refusal;
@@ -221,21 +219,8 @@ fn cut(text: &mut String, limit: usize) {
     }
 }
 
-/// Sees that `section` does not grow beyond the limits by `update`. What is `unnamed` is about to go.
-pub fn check<K: Ord, H, I: Bounded>(
-    section: &Section<K, H, I>,
-    unnamed: &BTreeSet<K>,
-    update: &SectionUpdate<K, H, I>,
-) -> Result<(), Refusal> {
-    let (mut items, mut weight) = (update.items.len(), update.items.values().map(I::weight).sum::<usize>());
-    if !update.whole {
-        let stays =
-            |key: &K| !update.items.contains_key(key) && (unnamed.is_empty() || !unnamed.contains(key));
-        for (_, item) in section.items.iter().filter(|(key, _)| stays(key)) {
-            items += 1;
-            weight += item.weight();
-        }
-    }
+/// Sees that a section does not grow beyond the limits.
+pub fn check(items: usize, weight: usize) -> Result<(), Refusal> {
     if items > ITEMS_MAX {
         return Err(Refusal::TooMuch { what: "items in the section", count: items, limit: ITEMS_MAX });
     }

@@ -67,11 +67,16 @@ impl Ledger {
     }
 }
 
-fn trace<K: Ord + Clone, H, I>(role: Role, section: &Section<K, H, I>, state: &State, now: Now) -> Trace<K> {
+fn trace<K: Ord + Clone, H, I: Bounded>(
+    role: Role,
+    section: &Section<K, H, I>,
+    state: &State,
+    now: Now,
+) -> Trace<K> {
     let told = role.silence();
     let last = state.events.iter().rev().find(|event| concerns(event, told.as_ref()));
     let silent = last.is_some_and(|event| event.what.kind == EventKind::ReporterFellSilent);
-    Trace::new(state.generation, section.heard_at.map(|_| now.steady), silent)
+    Trace::new(section, state.generation, section.heard_at.map(|_| now.steady), silent)
 }
 
 fn concerns(event: &Event, told: Option<&CauseCode>) -> bool {

@@ -30,12 +30,19 @@ pub struct Trace<K> {
     silent: bool,
     /// While a whole section comes in parts: the keys that it has not named yet. They are gone when it ends without.
     unnamed: BTreeSet<K>,
+    /// What the section's items cost to keep, together.
+    weight: usize,
 }
 
 impl<K: Ord + Clone> Trace<K> {
-    /// Everything is as it is since `generation`. A reporter of a former run of the agent counts as heard `now`, unless it
-    /// was silent already.
-    pub fn new(generation: u64, heard: Option<Time>, silent: bool) -> Self {
+    /// Everything is as it is in `section` since `generation`. A reporter of a former run of the agent counts as heard `now`,
+    /// unless it was silent already.
+    pub fn new<H, I: Bounded>(
+        section: &Section<K, H, I>,
+        generation: u64,
+        heard: Option<Time>,
+        silent: bool,
+    ) -> Self {
         Self {
             reporter_at: generation,
             connected_at: generation,
@@ -46,16 +53,12 @@ impl<K: Ord + Clone> Trace<K> {
             heard,
             silent,
             unnamed: BTreeSet::new(),
+            weight: section.items.values().map(I::weight).sum(),
         }
     }
 
-    /// Keys of which it is open whether they are still there.
-    pub fn unnamed(&self) -> &BTreeSet<K> {
-        &self.unnamed
-    }
-
     /// Merges a report. `on_item` sees each item that changed, or none for one that is gone.
-    pub fn apply<H: PartialEq, I: PartialEq>(
+    pub fn apply<H: PartialEq, I: PartialEq + Bounded>(
         &mut self,
         section: &mut Section<K, H, I>,
         update: SectionUpdate<K, H, I>,
@@ -100,12 +103,15 @@ impl<K: Ord + Clone> Trace<K> {
             if section.items.get(&key) != Some(&item) && !gone.contains(&key) {
                 on_item(&key, Some(&item));
                 self.note(key.clone(), generation);
-                section.items.insert(key, item);
+                self.weight += item.weight();
+                let former = section.items.insert(key, item);
+                self.weight -= former.as_ref().map_or(0, I::weight);
                 changed = true;
             }
         }
         for key in gone {
-            if section.items.remove(&key).is_some() {
+            if let Some(former) = section.items.remove(&key) {
+                self.weight -= former.weight();
                 on_item(&key, None);
                 self.note(key, generation);
                 changed = true;
@@ -136,6 +142,30 @@ impl<K: Ord + Clone> Trace<K> {
             self.complete_since = dropped;
         }
         self.journal.push_back((generation, key));
+    }
+
+    /// What the section would have with `update`: so many items, that cost so much together. Costs as much as the update is long,
+    /// however long the section is, unless it comes in parts just now.
+    fn size_with<H, I: Bounded>(
+        &self,
+        section: &Section<K, H, I>,
+        update: &SectionUpdate<K, H, I>,
+    ) -> (usize, usize) {
+        let (mut items, mut weight) = (update.items.len(), update.items.values().map(I::weight).sum());
+        if update.whole {
+            return (items, weight);
+        }
+        if self.unnamed.is_empty() {
+            let replaced = update.items.keys().filter_map(|key| section.items.get(key));
+            let (count, less) = replaced.fold((0, 0), |(count, sum), item| (count + 1, sum + item.weight()));
+            return (items + section.items.len() - count, weight + self.weight - less);
+        }
+        let stays = |key: &K| !update.items.contains_key(key) && !self.unnamed.contains(key);
+        for (_, item) in section.items.iter().filter(|(key, _)| stays(key)) {
+            items += 1;
+            weight += item.weight();
+        }
+        (items, weight)
     }
 
     /// What a watcher that has generation `since` lacks.
@@ -199,7 +229,7 @@ pub fn is_other_process(old: Option<&Reporter>, new: Option<&Reporter>) -> bool 
 pub fn admit<K: Ord + Clone, H: Bounded, I: Bounded>(
     role: Role,
     section: &Section<K, H, I>,
-    unnamed: &BTreeSet<K>,
+    trace: &Trace<K>,
     update: &mut SectionUpdate<K, H, I>,
     first: bool,
 ) -> Result<(), Refusal> {
@@ -214,7 +244,8 @@ pub fn admit<K: Ord + Clone, H: Bounded, I: Bounded>(
             return Err(Refusal::Newer { role, pid: other.pid, started_at: other.started_at });
         }
     }
-    bounds::check(section, unnamed, update)?;
+    let (items, weight) = trace.size_with(section, update);
+    bounds::check(items, weight)?;
     if let Some(reporter) = &mut update.reporter {
         reporter.bound();
     }
@@ -223,4 +254,52 @@ pub fn admit<K: Ord + Clone, H: Bounded, I: Bounded>(
     }
     update.items.values_mut().for_each(Bounded::bound);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use agent_api::{CheckReport, RealServerHealth, Verdict};
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Items = Vec<(u8, usize)>;
+
+    fn health(checks: usize) -> RealServerHealth {
+        let plain = RealServerHealth::new(Verdict::Up, Timestamp::UNIX_EPOCH, ([10, 0, 0, 1], 53).into());
+        let check = CheckReport { name: String::new(), advisory: false, health: plain.clone() };
+        RealServerHealth { checks: vec![check; checks], ..plain }
+    }
+
+    /// Few keys, so that updates meet again what is there.
+    fn updates() -> impl Strategy<Value = Vec<(Items, Vec<u8>, bool, bool)>> {
+        let items = proptest::collection::vec((0..12_u8, 0..4_usize), 0..6);
+        let removed = proptest::collection::vec(0..12_u8, 0..3);
+        proptest::collection::vec((items, removed, any::<bool>(), any::<bool>()), 1..20)
+    }
+
+    proptest! {
+        /// The size of a section is kept count of and not counted, and must be right whatever came and went.
+        #[test]
+        fn the_size_that_is_kept_count_of_is_the_size(updates in updates()) {
+            let mut section = Section::<u8, (), RealServerHealth>::default();
+            let mut trace = Trace::new(&section, 0, None, false);
+            let now = Now { steady: Time::from_nanos(0), wall: Timestamp::UNIX_EPOCH };
+            for (items, removed, whole, unfinished) in updates {
+                let items = items.into_iter().map(|(key, checks)| (key, health(checks))).collect();
+                let mut update = SectionUpdate { whole, unfinished, items, ..SectionUpdate::default() };
+                let size = trace.size_with(&section, &update);
+                update.removed = removed;
+                let unnamed = trace.unnamed.clone();
+                let (mut all, named) = (section.items.clone(), update.items.clone());
+                all.retain(|key, _| !whole && !unnamed.contains(key) || named.contains_key(key));
+                all.extend(named);
+                prop_assert_eq!(size, (all.len(), all.values().map(Bounded::weight).sum()));
+                trace.apply(&mut section, update, 1, now, |_, _| ());
+                prop_assert_eq!(trace.weight, section.items.values().map(Bounded::weight).sum::<usize>());
+                prop_assert_eq!(trace.weight, Trace::new(&section, 1, None, false).weight);
+            }
+        }
+    }
 }
