@@ -7,8 +7,9 @@
 #
 #   times   death (SIGKILL) and graceful stop (SIGTERM) of the active one, RUNS each (30), at INTERVALS (1 0.1 0.01 seconds).
 #           "takeover" is from the signal to the other one's first answer to the client; "above the least" is what that is
-#           above the protocol's own time (from the last advert, or from the one with priority 0)
-#   false   takeovers that should not be: 10 ms adverts, LOOPS busy loops (8) at NICE (0), SPAN seconds (40)
+#           above the protocol's own time (from the last advert, or for SIGTERM the skew from the signal)
+#   false   takeovers that should not be: 10 ms adverts, LOOPS busy loops (8) at NICE (0), SPAN seconds (40); keepalived also
+#           with real-time priority
 #   many    255 routers at 1 s and 50 at 100 ms: CPU time and memory of both sides, SPAN seconds
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -17,7 +18,7 @@ INTERVALS=${INTERVALS:-1 0.1 0.01}
 SPAN=${SPAN:-40}
 LOOPS=${LOOPS:-8}
 NICE=${NICE:-0}
-TOOLS=${TOOLS:-vipd keepalived}
+TOOLS=${TOOLS:-}
 VIPD=${VIPD:-${CARGO_TARGET_DIR:-$PWD/target}/release/vipd}
 [ -x "$VIPD" ] || { echo "vipd is not built: make build" >&2; exit 1; }
 WORK=$(mktemp -d)
@@ -101,14 +102,14 @@ start() {
 # The process that speaks: TOOL END.
 speaker() { if [ "$1" = vipd ]; then cat "$WORK/$2/main"; else cat "$WORK/$2/vrrp.pid"; fi; }
 
-# Ends one side: TOOL END SIGNAL.
+# Ends one side and says when it got the signal: TOOL END SIGNAL.
 finish() {
   local main
   main=$(cat "$WORK/$2/main" 2>/dev/null) || return 0
   if [ "$1" = keepalived ] && [ "$3" = KILL ]; then
-    kill -KILL "$main" "$(cat "$WORK/$2/vrrp.pid")" 2>/dev/null || true
+    "$WORK/failover" kill KILL "$main" "$(cat "$WORK/$2/vrrp.pid")"
   else
-    kill -"$3" "$main" 2>/dev/null || true
+    "$WORK/failover" kill "$3" "$main"
   fi
   wait "$main" 2>/dev/null || true
   rm -f "$WORK/$2/main"
@@ -137,7 +138,7 @@ times() {
   local tool interval signal run active other
   for interval in $INTERVALS; do
     for signal in KILL TERM; do
-      for tool in $TOOLS; do
+      for tool in ${TOOLS:-vipd keepalived}; do
         # Alike and without preemption, so that each failover leaves the bed ready for the next one.
         PREEMPT=false configure a 100 "$interval" 1
         PREEMPT=false configure b 100 "$interval" 1
@@ -152,8 +153,8 @@ times() {
           # The other one has to hear the active one first, and the instant is any within an interval.
           sleep "$(awk -v interval="$interval" -v dice=$RANDOM 'BEGIN { print 0.3 + interval * (1 + dice / 32768) }')"
           local killed
-          killed=$("$WORK/failover" now)
-          finish "$tool" $active $signal
+          finish "$tool" $active $signal >"$WORK/killed"
+          killed=$(cat "$WORK/killed")
           answered_by "$WORK/answers" $other
           sleep 0.05
           awk -v killed="$killed" -v from="$(number $active)" -v to="$(number $other)" -v interval="$interval" -v signal=$signal '
@@ -176,8 +177,8 @@ times() {
         done
         kill $asker
         wait $asker || true
-        finish "$tool" $other TERM
-        finish "$tool" $active TERM
+        finish "$tool" $other TERM >/dev/null
+        finish "$tool" $active TERM >/dev/null
         printf '%-11s %-7s %-5s %28s %28s %28s %14s\n' "$tool" "$interval s" "$signal" "$(spread <"$WORK/takeover")" "$(spread <"$WORK/above")" \
           "$(spread <"$WORK/gap")" "$(awk '$1 == "=" { print $2 - $3 " of " $2 }' "$WORK/answers")"
         for end in a b; do ip -n $BED$end address delete $VIP/32 dev eth0 2>/dev/null || true; done
@@ -192,23 +193,23 @@ false_takeovers() {
     nice -n "$NICE" bash -c 'while :; do :; done' & loops+=($!)
   done
   PIDS+=("${loops[@]}")
-  for tool in $TOOLS "keepalived rt"; do
+  for tool in ${TOOLS:-vipd keepalived keepalived-rt}; do
     RT=
-    [ "$tool" != "keepalived rt" ] || RT=20
+    [ "$tool" != keepalived-rt ] || RT=20
     configure a 150 0.01 1
     configure b 100 0.01 1
     : >"$WORK/a/log" >"$WORK/b/log"
-    start "${tool% rt}" a
+    start "${tool%-rt}" a
     sleep 2
-    start "${tool% rt}" b
+    start "${tool%-rt}" b
     sleep 2
     local before after
     before=$(grep -cE 'backup -> active|Entering MASTER STATE' "$WORK/b/log" || true)
     sleep "$SPAN"
     after=$(grep -cE 'backup -> active|Entering MASTER STATE' "$WORK/b/log" || true)
     echo "$tool: $((after - before)) false takeovers in $SPAN s at 10 ms with $LOOPS busy loops at nice $NICE"
-    finish "${tool% rt}" b TERM
-    finish "${tool% rt}" a TERM
+    finish "${tool%-rt}" b TERM >/dev/null
+    finish "${tool%-rt}" a TERM >/dev/null
     RT=
   done
   kill "${loops[@]}"
@@ -221,7 +222,7 @@ resident() { awk '$1 == "VmRSS:" { print $2 }' "/proc/$1/status"; }
 many() {
   local set tool end
   for set in "255 1" "50 0.1"; do
-    for tool in $TOOLS; do
+    for tool in ${TOOLS:-vipd keepalived}; do
       configure a 150 "${set#* }" "${set% *}"
       configure b 100 "${set#* }" "${set% *}"
       start "$tool" a
@@ -239,8 +240,8 @@ many() {
         side=$((side + 1))
       done
       echo "$line"
-      finish "$tool" a TERM
-      finish "$tool" b TERM
+      finish "$tool" a TERM >/dev/null
+      finish "$tool" b TERM >/dev/null
     done
   done
 }

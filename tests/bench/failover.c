@@ -6,7 +6,7 @@
  *                                  p TIME -     an echo reply
  *                                  v TIME N     an advert from 10.9.8.N
  *                                Time in microseconds of the monotonic clock. At the end: asked and answered, by DNS and ping.
- *   failover now                 that time
+ *   failover kill SIGNAL PID...  sends SIGTERM or SIGKILL (TERM, KILL) and says when: that time, right before
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -97,12 +97,16 @@ static int ask(struct sockaddr_in address, int every) {
 
 int main(int count, char **words) {
   signal(SIGTERM, end);
-  if (count == 2 && !strcmp(words[1], "now")) return printf("%lld\n", now()) < 0;
+  if (count > 3 && !strcmp(words[1], "kill")) {
+    long long at = now();
+    for (char **pid = words + 3; *pid; pid++) kill(atoi(*pid), strcmp(words[2], "KILL") ? SIGTERM : SIGKILL);
+    return printf("%lld\n", at) < 0;
+  }
   if (count == 4 && !strcmp(words[1], "ask")) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(53)};
     if (inet_pton(AF_INET, words[2], &address.sin_addr) != 1) return fputs("no IPv4 address\n", stderr), 2;
     return ask(address, atoi(words[3]));
   }
-  fputs("failover ask ADDRESS MS | now\n", stderr);
+  fputs("failover ask ADDRESS MS | kill SIGNAL PID...\n", stderr);
   return 2;
 }

@@ -51,7 +51,8 @@ pub fn run(start: Start) -> anyhow::Result<()> {
     let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
     let bell = Arc::new(EventFd::from_flags(flags).context("can't make an event descriptor")?);
     let (commands, inbox) = channel();
-    let (teller, tales) = Teller::new();
+    let routers = asked.plan.groups.iter().map(|group| group.members.len()).sum();
+    let (teller, tales) = Teller::new(routers);
     let line = Line { commands, bell: Arc::clone(&bell) };
     let mut desk = Desk::open(start.config, &start.socket, &asked, line, teller.clone())?;
     let clerk = std::thread::Builder::new()

@@ -31,6 +31,7 @@ pub struct Grants {
 /// # Errors
 /// The kernel refuses.
 fn lock_memory() -> nix::Result<()> {
+    crate::sys::trim_heap();
     crate::pages::give_back();
     crate::rehearsal::rehearse();
     let flags = libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT;

@@ -1,5 +1,5 @@
 //! The raw system calls that neither `nix` nor `socket2` has: an integer option, a packet socket's address, the real-time
-//! scheduler, pages that are not needed. Nothing else in the crate is `unsafe`.
+//! scheduler, pages and memory that are not needed. Nothing else in the crate is `unsafe`.
 
 #![allow(unsafe_code)]
 
@@ -44,6 +44,15 @@ pub(crate) unsafe fn forget_pages(start: usize, length: usize) -> io::Result<()>
     // SAFETY: by the caller's promise what is read there afterwards is what was there before.
     let result = unsafe { libc::madvise(start as *mut libc::c_void, length, libc::MADV_DONTNEED) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Gives memory back that was freed: what reading the configuration took is not wanted again.
+pub(crate) fn trim_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes the allocator's own locks, touches only what is free, and may be called at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }
 
 /// Puts the calling thread under round-robin real-time scheduling. Threads and children it starts are not.

@@ -18,8 +18,9 @@ use vrrp_core::{Event, Order, State, Status, Time};
 
 use crate::realtime::Grants;
 
-/// Tales that wait at most.
-const ROOM: usize = 4096;
+/// Tales that wait at most, at least and for each virtual router. All of the room is in memory from the start.
+const ROOM: usize = 512;
+const ROOM_EACH: usize = 8;
 
 /// Something to tell.
 #[derive(Debug)]
@@ -230,10 +231,10 @@ pub struct Teller {
 }
 
 impl Teller {
-    /// A channel; the other end is for a thread that may take its time.
+    /// A channel with room for what so many virtual routers tell at once; the other end is for a thread that may take its time.
     #[must_use]
-    pub fn new() -> (Self, Receiver<Tale>) {
-        let (sender, receiver) = sync_channel(ROOM);
+    pub fn new(routers: usize) -> (Self, Receiver<Tale>) {
+        let (sender, receiver) = sync_channel(ROOM.max(routers.saturating_mul(ROOM_EACH)));
         (Self { sender, dropped: Arc::new(AtomicU64::new(0)) }, receiver)
     }
 

@@ -48,6 +48,9 @@ enum Expecting {
 
 /// Late takeovers that are put off in a row. A machine that is always late must still serve in the end.
 const POSTPONEMENTS: u8 = 3;
+/// By this share of an interval we may be late and still trust what we did not hear. The Active router may run on a machine that
+/// stood still when ours did, and has to have its say first.
+const TRUSTED_SHARE: u32 = 4;
 
 impl VirtualRouter {
     pub(super) fn become_backup(&mut self, reason: Reason, patience: Duration, now: Time) {
@@ -55,7 +58,14 @@ impl VirtualRouter {
         self.backup.preemption = Preemption::Idle;
         self.backup.expecting = Expecting::Silence;
         self.backup.postponed = 0;
-        self.timers.set(Deadline::ActiveDown, now + patience);
+        self.wait_for_advert(patience, now);
+    }
+
+    /// Sets the Active_Down_Timer, and a look at the clock an interval before.
+    pub(super) fn wait_for_advert(&mut self, patience: Duration, now: Time) {
+        let down = now + patience;
+        self.timers.set(Deadline::ActiveDown, down);
+        self.timers.set(Deadline::Overdue, down.before(self.active_interval.span()).max(now));
     }
 
     pub(super) fn heard_as_backup(&mut self, source: IpAddr, advert: &Advert<'_>, now: Time) {
@@ -85,7 +95,7 @@ impl VirtualRouter {
         self.ready = None;
         self.backup.postponed = 0;
         self.backup.expecting = Expecting::Silence;
-        self.timers.set(Deadline::ActiveDown, now + self.down_interval());
+        self.wait_for_advert(self.down_interval(), now);
     }
 
     /// Whether a router of lower priority is not to be left alone any longer.
@@ -121,18 +131,42 @@ impl VirtualRouter {
         if self.timers.at(Deadline::ActiveDown).is_some_and(|at| soon < at) {
             self.backup.expecting = Expecting::Leaving;
             self.timers.set(Deadline::ActiveDown, soon);
+            self.timers.stop(Deadline::Overdue);
         }
     }
 
-    pub(super) fn active_down(&mut self, at: Time, now: Time) {
+    /// Two adverts are missing. If this is seen late we did not run meanwhile, and what we did not hear says nothing.
+    pub(super) fn overdue(&mut self, at: Time, now: Time) {
+        let down = self.timers.at(Deadline::ActiveDown);
+        if self.state == State::Backup && down.is_some_and(|down| down < now + self.listening_interval()) {
+            self.listen_again_if_late(at, now);
+        }
+    }
+
+    fn listen_again_if_late(&mut self, at: Time, now: Time) -> bool {
         let late = now.since(at);
-        if late > self.active_interval.span() && self.backup.postponed < POSTPONEMENTS {
-            // We did not run, so we may have missed what was said meanwhile.
-            self.backup.postponed += 1;
-            self.report(Event::TimerLate { late });
-            self.timers.set(Deadline::ActiveDown, now + self.listening_interval());
+        let interval = self.active_interval.span();
+        // One that leaves, or is worse, need not be given time to speak.
+        let trusted = match self.backup.expecting {
+            Expecting::Leaving | Expecting::Preemption => interval,
+            Expecting::Silence => interval / TRUSTED_SHARE,
+        };
+        if late <= trusted || self.backup.postponed >= POSTPONEMENTS {
+            return false;
+        }
+        self.backup.postponed += 1;
+        self.report(Event::TimerLate { late });
+        self.wait_for_advert(self.listening_interval(), now);
+        true
+    }
+
+    pub(super) fn active_down(&mut self, at: Time, now: Time) {
+        // A look at the clock that is due as well was missed, and that is how late we are.
+        let at = self.timers.at(Deadline::Overdue).unwrap_or(at);
+        if self.listen_again_if_late(at, now) {
             return;
         }
+        self.timers.stop(Deadline::Overdue);
         let reason = match self.backup.expecting {
             Expecting::Silence => Reason::ActiveFellSilent,
             Expecting::Leaving => Reason::ActiveLeft,
@@ -160,8 +194,10 @@ impl VirtualRouter {
 
     /// Moves a running Active_Down_Timer along with the skew.
     pub(super) fn shift_down_timer(&mut self, before: Duration, after: Duration, now: Time) {
-        if let Some(at) = self.timers.at(Deadline::ActiveDown) {
-            self.timers.set(Deadline::ActiveDown, (at.before(before) + after).max(now));
+        for deadline in [Deadline::ActiveDown, Deadline::Overdue] {
+            if let Some(at) = self.timers.at(deadline) {
+                self.timers.set(deadline, (at.before(before) + after).max(now));
+            }
         }
     }
 }

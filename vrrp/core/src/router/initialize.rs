@@ -165,7 +165,7 @@ impl VirtualRouter {
         }
         self.actions.push(Action::ReleaseAddresses);
         if self.state == State::Backup && self.ready.take().is_some() {
-            self.timers.set(Deadline::ActiveDown, now + self.down_interval());
+            self.wait_for_advert(self.down_interval(), now);
         }
     }
 

@@ -288,6 +288,7 @@ impl VirtualRouter {
                 Deadline::StartDelay | Deadline::ClaimRetry => self.reconsider(now),
                 Deadline::PreemptDelay => self.preempt_delay_over(),
                 Deadline::ActiveDown => self.active_down(at, now),
+                Deadline::Overdue => self.overdue(at, now),
                 Deadline::Adver => self.adver_due(at, now),
                 Deadline::LetGo => self.let_go(),
                 Deadline::LeaseRenewal => self.renew(now),
@@ -334,7 +335,7 @@ impl VirtualRouter {
             State::Initialize | State::Backup if self.active_interval == before => {
                 self.active_interval = self.config.interval();
                 if self.timers.at(Deadline::ActiveDown).is_some() {
-                    self.timers.set(Deadline::ActiveDown, now + self.down_interval());
+                    self.wait_for_advert(self.down_interval(), now);
                 }
             }
             State::Initialize | State::Backup => (),

@@ -15,6 +15,8 @@ pub enum Deadline {
     PreemptDelay,
     /// Active_Down_Timer: no advert for too long (RFC 9568, 6.2).
     ActiveDown,
+    /// An interval before that, with no advert yet: time to see whether it is we who are late.
+    Overdue,
     /// Adver_Timer: our next advert is due (RFC 9568, 6.2).
     Adver,
     /// A better router has the addresses; time to take ours off.
@@ -26,7 +28,7 @@ pub enum Deadline {
 }
 
 impl Deadline {
-    const COUNT: usize = 8;
+    const COUNT: usize = 9;
 
     /// All of them, in the order in which those due at one moment are served.
     pub(super) const ALL: [Self; Self::COUNT] = [
@@ -34,6 +36,7 @@ impl Deadline {
         Self::ClaimRetry,
         Self::PreemptDelay,
         Self::ActiveDown,
+        Self::Overdue,
         Self::Adver,
         Self::LetGo,
         Self::LeaseRenewal,

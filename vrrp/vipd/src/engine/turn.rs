@@ -1,7 +1,7 @@
 //! The loop: one turn after another until it is told to stop.
 //!
 //! Owns the order within a turn: signals, notices, adverts, then the deadlines that are due; so an advert that lies in
-//! a socket is heard before its silence is acted upon. What is read in one turn is bounded, and so is the share of time
+//! a socket is heard before its silence is acted upon; before a takeover the sockets are looked at once more. What is read in one turn is bounded, and so is the share of time
 //! that is spent on reading: a flood for one virtual router does not keep the deadlines of another waiting, nor this thread
 //! from sleeping, for lack of which the kernel would end it.
 
@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollTimeout};
 use nix::sys::signal::Signal;
 use vrrp_core::arp::ArpInput;
-use vrrp_core::codec::vrid_of;
+use vrrp_core::codec::{Family, vrid_of};
 use vrrp_core::{Input, State, Target, Time};
 
 use super::{Command, Engine, EngineError, ports, token};
@@ -92,14 +92,40 @@ impl Engine {
     fn serve_deadlines(&mut self) {
         let now = clock::now();
         for group in 0..self.groups.len() {
-            let due = self.groups.get(group).and_then(|group| group.next);
-            if let Some(at) = due.filter(|at| *at <= now) {
-                self.figures.lateness = self.figures.lateness.max(now.since(at));
+            let due = |engine: &Self, now| {
+                let next = engine.groups.get(group).and_then(|group| group.next);
+                next.filter(|at| *at <= now)
+            };
+            let Some(at) = due(self, now) else { continue };
+            self.figures.lateness = self.figures.lateness.max(now.since(at));
+            self.listen_once_more(group);
+            let now = clock::now();
+            if due(self, now).is_some() {
                 self.feed(group, Target::All, Input::DeadlinePassed, now);
             }
         }
+        let now = clock::now();
         for segment in self.ports.segments() {
             segment.pump(now);
+        }
+    }
+
+    /// A Backup whose time is over looks whether an advert has come since this turn began: it may have begun long ago.
+    fn listen_once_more(&mut self, group: usize) {
+        let Some(known) = self.groups.get(group) else { return };
+        for at in 0..known.core.routers().len() {
+            let Some(known) = self.groups.get(group) else { return };
+            let member = known.members.get(at).filter(|_| known.core.state(at) == Some(State::Backup));
+            let Some((interface, family)) = member.and_then(|one| Some((one.on?, one.plan.family()))) else {
+                continue;
+            };
+            let carriers: &[Carries] = match family {
+                Family::Ipv4 => &[Carries::Ipv4, Carries::Ah],
+                Family::Ipv6 => &[Carries::Ipv6],
+            };
+            for carries in carriers {
+                self.read_adverts(interface, *carries);
+            }
         }
     }
 

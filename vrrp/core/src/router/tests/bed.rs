@@ -78,8 +78,12 @@ impl Bed {
         self.drain()
     }
 
-    /// Waits for the next deadline and serves it.
+    /// Waits for the next deadline and serves it. Looks at the clock in time, of which nothing may come, are served on the way.
     pub fn fire(&mut self) -> String {
+        while let Some((at, Deadline::Overdue)) = self.router.deadline() {
+            self.now = self.now.max(at);
+            assert_eq!(self.tell(Input::DeadlinePassed), "");
+        }
         self.now = self.now.max(self.router.deadline().unwrap().0);
         self.tell(Input::DeadlinePassed)
     }

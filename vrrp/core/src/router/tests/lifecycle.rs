@@ -8,15 +8,16 @@ use crate::{Announcements, RouterConfig, RouterSettings};
 fn a_backup_takes_over_after_the_exact_down_interval() {
     let mut bed = Bed::backup(settings());
     let start = bed.now;
-    assert_eq!(bed.router.deadline(), Some((start + ms(3609.375), Deadline::ActiveDown)));
+    assert_eq!(bed.left(Deadline::ActiveDown), Some(3_609_375));
     assert_eq!(bed.fire(), "ACTIVE:active_fell_silent advert(100) claim announce");
+    assert_eq!(bed.now, start + ms(3609.375));
     for (version2, centiseconds, expected) in
-        [(false, 1, 36.093_75), (false, 10, 360.9375), (true, 100, 3609.375)]
+        [(false, 1, 36_093), (false, 10, 360_937), (true, 100, 3_609_375)]
     {
         let span = ms(f64::from(centiseconds) * 10.0);
         let version = if version2 { crate::codec::Version::V2 } else { crate::codec::Version::V3 };
         let bed = Bed::backup(RouterSettings { version, ..settings().with_interval(span) });
-        assert_eq!(bed.router.deadline(), Some((bed.now + ms(expected), Deadline::ActiveDown)));
+        assert_eq!(bed.left(Deadline::ActiveDown), Some(expected));
     }
 }
 

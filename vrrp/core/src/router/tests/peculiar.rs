@@ -1,5 +1,7 @@
 //! What goes wrong outside the protocol: our own lateness, removed addresses, duplicates, storms, drivers that sleep.
 
+use std::time::Duration;
+
 use super::bed::*;
 use crate::RouterSettings;
 use crate::router::{Action, Deadline, Input, Reason, State};
@@ -43,22 +45,56 @@ fn a_lease_that_ran_out_in_time_is_claimed_again() {
 fn a_late_backup_listens_again_but_not_for_ever() {
     let mut bed = Bed::backup(settings());
     for _ in 0..3 {
-        let (at, _) = bed.router.deadline().unwrap();
-        bed.now = at + ms(1001.0);
+        bed.wait(Duration::from_micros(bed.left(Deadline::ActiveDown).unwrap() as u64) + ms(1.0));
         assert_eq!(bed.tell(Input::DeadlinePassed), "late");
         assert_eq!(bed.left(Deadline::ActiveDown), Some(2_609_375));
     }
-    bed.now = bed.router.deadline().unwrap().0 + ms(1001.0);
-    assert!(bed.tell(Input::DeadlinePassed).starts_with("ACTIVE"));
-    // A little late is not late.
-    let mut bed = Bed::backup(settings());
-    bed.now = bed.router.deadline().unwrap().0 + ms(999.0);
+    bed.wait(ms(4000.0));
     assert!(bed.tell(Input::DeadlinePassed).starts_with("ACTIVE"));
     // An advert that waited in the socket is read first and counts.
     let mut bed = Bed::backup(settings());
-    bed.now = bed.router.deadline().unwrap().0 + ms(5000.0);
+    bed.wait(ms(9000.0));
     assert_eq!(bed.hear(LOW, 150), "");
     assert_eq!(bed.left(Deadline::ActiveDown), Some(3_609_375));
+    assert_eq!(bed.left(Deadline::Overdue), Some(2_609_375));
+}
+
+#[test]
+fn a_backup_that_stood_still_while_it_waited_listens_again() {
+    // By how much the look at the clock and the takeover are late, and what comes of that.
+    for (look, takeover, expected) in [
+        // A little late is not late.
+        (240.0, 0.0, ["", "ACTIVE"]),
+        (0.0, 240.0, ["", "ACTIVE"]),
+        (260.0, 0.0, ["late", "ACTIVE"]),
+        (0.0, 260.0, ["", "late"]),
+        // Until just before the takeover, which is then in time.
+        (999.0, 0.0, ["late", "ACTIVE"]),
+    ] {
+        let mut bed = Bed::backup(settings());
+        bed.wait(ms(2609.375 + look));
+        assert_eq!(bed.tell(Input::DeadlinePassed), expected[0], "{look}");
+        let left = bed.left(Deadline::ActiveDown).unwrap();
+        assert_eq!(left == 2_609_375, expected[0] == "late", "{look}: {left}");
+        if expected[0] == "late" {
+            // It goes like this again.
+            assert_eq!(bed.left(Deadline::Overdue), Some(1_609_375));
+            bed.wait(ms(1609.375));
+            assert_eq!(bed.tell(Input::DeadlinePassed), "");
+        }
+        bed.wait(Duration::from_micros(bed.left(Deadline::ActiveDown).unwrap() as u64 + 1) + ms(takeover));
+        assert!(bed.tell(Input::DeadlinePassed).starts_with(expected[1]), "{takeover}");
+    }
+}
+
+#[test]
+fn one_that_is_told_to_take_over_soon_is_not_kept_by_a_little_lateness() {
+    let mut bed = Bed::backup(settings());
+    bed.hear(HIGH, 150);
+    bed.hear(HIGH, 0);
+    assert_eq!(bed.left(Deadline::Overdue), None);
+    bed.wait(ms(609.375 + 999.0));
+    assert!(bed.tell(Input::DeadlinePassed).starts_with("ACTIVE:active_left"));
 }
 
 #[test]
