@@ -24,6 +24,28 @@ fn it_runs_in_real_time_with_locked_memory() {
 }
 
 #[test]
+fn without_the_rights_it_says_so_and_works() {
+    let mut bed = bed::Bed::build(2);
+    // As root, but with neither the limits nor the capabilities by which the kernel would grant it.
+    let without =
+        "prlimit --rtprio=0 --memlock=65536 setpriv --bounding-set=-sys_nice,-ipc_lock,-sys_resource";
+    bed.hosts[0].start_under(without, &bed::config(150, "advert_interval = \"100ms\""));
+    bed.wait_holders(VIP, &[0]);
+    for words in ["no real-time scheduling", "LimitRTPRIO=50", "can't be locked", "LimitMEMLOCK=infinity"] {
+        bed.hosts[0].wait_log(words);
+    }
+    let read = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", bed.hosts[0].pid())).unwrap();
+    assert_eq!(read("stat").split(' ').nth(40), Some("0"), "{}", read("stat"));
+    assert!(read("status").contains("VmLck:\t       0 kB"), "{}", read("status"));
+    // What it says on the wire is what it was told to: the other one learns no other interval.
+    bed.hosts[1].start(&bed::config(100, "advert_interval = \"100ms\""));
+    bed.hosts[1].wait_log("initialize -> backup");
+    assert_eq!(bed.hosts[0].stop(), Some(0));
+    bed.wait_holders(VIP, &[1]);
+    assert!(!bed.hosts[1].log().contains("interval"), "{}", bed.logs());
+}
+
+#[test]
 fn the_backup_takes_over_and_gives_back() {
     let mut bed = pair("advert_interval = \"100ms\"");
     let asker = bed.ask(VIP, Duration::from_millis(5));

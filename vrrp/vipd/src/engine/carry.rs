@@ -73,6 +73,7 @@ impl Engine {
         let Some(group) = self.groups.get_mut(group) else { return };
         let Some(known) = group.members.get(member) else { return };
         group.changed = true;
+        self.agenda.news = true;
         let priority = group.core.routers().get(member).map_or(0, |router| router.priority());
         let tale = Tale::Event {
             router: known.plan.name.clone(),
@@ -244,13 +245,14 @@ impl Engine {
 
     /// Takes the addresses off their interfaces, and the routes and rules away.
     pub(super) fn release(&mut self, group: usize, at: usize) {
-        let Self { groups, links, kernel, renewer, teller, .. } = self;
+        let Self { groups, links, kernel, renewer, teller, agenda, .. } = self;
         let Some(Group { members, changed, .. }) = groups.get_mut(group) else { return };
         let Some(member) = members.get_mut(at) else { return };
         renewer.forget(member.ticket);
         member.held = false;
         // One that yielded lets go after its change of state was told.
         *changed = true;
+        agenda.news = true;
         let orders = places(member, links).filter_map(|(placed, interface)| {
             let Lease { address, prefix, .. } = placed.lease;
             Some(Order::RemoveAddress { interface: interface?, address, prefix })

@@ -4,6 +4,7 @@
 //! cores; what they ask for it carries out at once. It decides nothing about an address, writes no file, logs
 //! nothing and starts nothing: what is to be told goes to the [`Teller`] and is never waited for.
 
+mod agenda;
 mod carry;
 mod core;
 mod devices;
@@ -35,6 +36,7 @@ use crate::netlink::{Kernel, Monitor};
 use crate::plan::{MemberPlan, Placed, Plan};
 use crate::renewer::{Leases, Renewer};
 use crate::tale::{Figures, Note, Tale, Teller};
+use agenda::Agenda;
 use core::Core;
 use ports::Ports;
 use timer::Timer;
@@ -107,8 +109,6 @@ struct Group {
     name: std::sync::Arc<str>,
     /// Something about it changed that is to be told at the end of the turn.
     changed: bool,
-    /// Its core's deadline, so that looking for the next one of all groups is cheap.
-    next: Option<Time>,
 }
 
 /// One virtual router.
@@ -155,6 +155,7 @@ enum Told {
 /// The engine.
 pub struct Engine {
     groups: Vec<Group>,
+    agenda: Agenda,
     links: Links,
     ports: Ports,
     kernel: Kernel,
@@ -222,6 +223,7 @@ impl Engine {
         monitor.ignore(renewing.port()?)?;
         let mut engine = Self {
             groups: Vec::new(),
+            agenda: Agenda::default(),
             links: Links::default(),
             ports: Ports::default(),
             kernel: Kernel::open()?,
@@ -310,8 +312,8 @@ impl Engine {
                 self.carry(group, now);
             }
         }
-        if let Some(known) = self.groups.get_mut(group) {
-            known.next = known.core.deadline();
+        if let Some(known) = self.groups.get(group) {
+            self.agenda.set(group, known.core.deadline());
         }
     }
 

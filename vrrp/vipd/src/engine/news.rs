@@ -24,6 +24,9 @@ impl Engine {
             self.teller.tell(Tale::Alive { figures: self.figures });
             self.figures.lateness = Duration::ZERO;
         }
+        if !std::mem::take(&mut self.agenda.news) && !all {
+            return;
+        }
         for group in 0..self.groups.len() {
             if all || self.groups.get(group).is_some_and(|group| group.changed) {
                 self.tell_group(group, now);

@@ -46,6 +46,7 @@ impl Engine {
                 }
             }
         }
+        self.agenda.rewrite(&self.groups);
         self.drop_addresses(&new_plans);
         // The sockets must know all interfaces and ids before anybody speaks.
         let mut before: Vec<Vec<MemberPlan>> = Vec::new();
@@ -87,6 +88,7 @@ impl Engine {
                 || member.plan.routes != before.routes
                 || member.plan.rules != before.rules;
             known.changed = true;
+            self.agenda.news = true;
             if let (super::Core::Vrrp(core), Some(config)) = (&mut known.core, config)
                 && let Err(error) = core.reconfigure(at, config, now)
             {

@@ -23,6 +23,7 @@ impl Engine {
     /// Begins with a plan, on the picture of the interfaces as it is.
     pub(super) fn take_up(&mut self, plan: Plan) {
         self.groups = plan.groups.into_iter().map(Group::new).collect();
+        self.agenda.rewrite(&self.groups);
         self.tracked = plan.tracked_interfaces.into_iter().map(|name| (name, None)).collect();
         self.tell_links();
         self.settle();
@@ -119,7 +120,7 @@ impl Group {
             trouble: carry::Trouble::default(),
             device: None,
         });
-        Self { core, members: members.collect(), name: plan.name, changed: true, next: None }
+        Self { core, members: members.collect(), name: plan.name, changed: true }
     }
 }
 

@@ -84,7 +84,7 @@ impl Engine {
 
     /// When something is to be done next.
     fn deadline(&mut self) -> Option<Time> {
-        let cores = self.groups.iter().filter_map(|group| group.next).min();
+        let cores = self.agenda.next();
         let frames = self.ports.segments().filter_map(|segment| segment.deadline()).min();
         [cores, frames, Some(self.slow_news)].into_iter().flatten().min()
     }
@@ -92,15 +92,11 @@ impl Engine {
     fn serve_deadlines(&mut self) {
         let now = clock::now();
         for group in 0..self.groups.len() {
-            let due = |engine: &Self, now| {
-                let next = engine.groups.get(group).and_then(|group| group.next);
-                next.filter(|at| *at <= now)
-            };
-            let Some(at) = due(self, now) else { continue };
+            let Some(at) = self.agenda.due(group, now) else { continue };
             self.figures.lateness = self.figures.lateness.max(now.since(at));
             self.listen_once_more(group);
             let now = clock::now();
-            if due(self, now).is_some() {
+            if self.agenda.due(group, now).is_some() {
                 self.feed(group, Target::All, Input::DeadlinePassed, now);
             }
         }

@@ -83,6 +83,7 @@ impl Engine {
         let Some(group) = self.groups.get_mut(group) else { return };
         let Some(member) = group.members.first() else { return };
         group.changed = true;
+        self.agenda.news = true;
         let tale = Tale::ArpEvent { router: member.plan.name.clone(), event, at: now };
         self.tell(tale);
     }

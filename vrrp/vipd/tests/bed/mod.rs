@@ -13,12 +13,12 @@
 )]
 
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -28,10 +28,13 @@ use nix::unistd::Pid;
 use socket2::{Domain, Socket, Type};
 
 pub mod agent;
+mod asker;
 mod priority;
 pub mod threads;
 pub mod wire;
 
+#[allow(unused_imports, reason = "not every test asks")]
+pub use asker::{Asker, longest_gap, unanswered};
 use priority::first_in_line;
 
 /// How long something may take that nothing is promised about.
@@ -76,6 +79,20 @@ pub fn ip(namespace: Option<&str>, arguments: &str) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Runs several lines of `ip` in a namespace, by one process.
+fn batch(namespace: &str, lines: &str) {
+    let mut child = Command::new("ip")
+        .args(["-n", namespace, "-batch", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("ip starts");
+    child.stdin.take().expect("a pipe").write_all(lines.as_bytes()).expect("ip reads");
+    let output = child.wait_with_output().expect("ip ends");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "ip in {namespace}: {lines}{words}");
 }
 
 /// Does `work` on a thread of its own in a namespace.
@@ -145,8 +162,8 @@ impl Bed {
             services: Vec::new(),
             directory,
         };
-        ip(Some(&bed.switch), "link add name sw0 type bridge mcast_snooping 0 forward_delay 0");
-        ip(Some(&bed.switch), "link set sw0 up");
+        let bridge = "link add name sw0 type bridge mcast_snooping 0 forward_delay 0\nlink set sw0 up\n";
+        batch(&bed.switch, bridge);
         bed.attach(&bed.client.clone(), "client", 100);
         for at in 1..=hosts {
             let name = char::from(b'a' + at - 1).to_string();
@@ -162,12 +179,19 @@ impl Bed {
     fn attach(&self, namespace: &str, port: &str, last: u8) {
         ip(None, &format!("netns add {namespace}"));
         let switch = &self.switch;
-        ip(Some(switch), &format!("link add name {port} type veth peer name eth0 netns {namespace}"));
-        ip(Some(switch), &format!("link set dev {port} master sw0 up"));
-        ip(Some(namespace), "link set lo up");
-        ip(Some(namespace), "link set eth0 up");
-        ip(Some(namespace), &format!("address add 10.9.0.{last}/24 dev eth0"));
-        ip(Some(namespace), &format!("address add fd09::{last:x}/64 dev eth0 nodad"));
+        batch(
+            switch,
+            &format!(
+                "link add name {port} type veth peer name eth0 netns {namespace}\nlink set dev {port} master sw0 up\n"
+            ),
+        );
+        batch(
+            namespace,
+            &format!(
+                "link set lo up\nlink set eth0 up\naddress add 10.9.0.{last}/24 dev eth0\n\
+                 address add fd09::{last:x}/64 dev eth0 nodad\n"
+            ),
+        );
     }
 
     /// Pulls the cable of a host at the switch, or plugs it in.
@@ -275,15 +299,27 @@ impl Host {
         fs::write(self.directory.join("holdfast.toml"), config).expect("the configuration is written");
     }
 
+    /// Writes the configuration and has `wrapper`, a program with its arguments, start `vipd`.
+    pub fn start_under(&mut self, wrapper: &str, config: &str) {
+        self.configure(config);
+        let mut words = wrapper.split_whitespace().chain([env!("CARGO_BIN_EXE_vipd")]);
+        let mut command = Command::new(words.next().expect("a program"));
+        command.args(words);
+        self.spawn(command);
+    }
+
     /// Starts `vipd` with the configuration there is.
     pub fn restart(&mut self) {
+        self.spawn(Command::new(env!("CARGO_BIN_EXE_vipd")));
+    }
+
+    fn spawn(&mut self, mut command: Command) {
         assert!(self.child.is_none(), "vipd runs already");
         let log = File::options()
             .create(true)
             .append(true)
             .open(self.directory.join("log"))
             .expect("the log can be written");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vipd"));
         command
             .arg("--config")
             .arg(self.directory.join("holdfast.toml"))
@@ -369,124 +405,4 @@ impl Host {
             || self.log(),
         );
     }
-}
-
-/// What came of one question.
-#[derive(Debug, Clone, Copy)]
-pub struct Question {
-    pub asked: Instant,
-    pub answered: Option<(Duration, usize)>,
-}
-
-/// Asks all the time, and notes who answers.
-pub struct Asker {
-    questions: Arc<Mutex<Vec<Question>>>,
-    stopping: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Asker {
-    fn start(namespace: &str, to: SocketAddr, every: Duration) -> Self {
-        let socket = inside(namespace, || {
-            let any: SocketAddr =
-                if to.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
-            let socket = std::net::UdpSocket::bind(any).expect("a socket");
-            socket.connect(to).expect("a route");
-            socket.set_read_timeout(Some(Duration::from_millis(100))).expect("timeout");
-            socket
-        });
-        let questions = Arc::new(Mutex::new(Vec::<Question>::new()));
-        let stopping = Arc::new(AtomicBool::new(false));
-        let listener = {
-            let (socket, questions, stopping) =
-                (socket.try_clone().expect("a socket"), Arc::clone(&questions), Arc::clone(&stopping));
-            thread::spawn(move || {
-                first_in_line();
-                let mut buffer = [0; 16];
-                while !stopping.load(Ordering::Relaxed) {
-                    // A refusal by the network is an answer that does not come.
-                    let Ok(5) = socket.recv(&mut buffer) else { continue };
-                    let at = u32::from_be_bytes(buffer[..4].try_into().unwrap()) as usize;
-                    let mut questions = questions.lock().unwrap();
-                    if let Some(question) = questions.get_mut(at) {
-                        question.answered = Some((question.asked.elapsed(), buffer[4].into()));
-                    }
-                }
-            })
-        };
-        let asker = {
-            let (questions, stopping) = (Arc::clone(&questions), Arc::clone(&stopping));
-            thread::spawn(move || {
-                first_in_line();
-                let mut next = Instant::now();
-                while !stopping.load(Ordering::Relaxed) {
-                    let number = {
-                        let mut questions = questions.lock().unwrap();
-                        questions.push(Question { asked: Instant::now(), answered: None });
-                        (questions.len() - 1) as u32
-                    };
-                    let _ = socket.send(&number.to_be_bytes());
-                    next += every;
-                    thread::sleep(next.saturating_duration_since(Instant::now()));
-                    // After a stall of this machine it does not catch up.
-                    next = next.max(Instant::now() - every);
-                }
-            })
-        };
-        Self { questions, stopping, threads: vec![listener, asker] }
-    }
-
-    /// What was asked between two moments.
-    pub fn asked(&self, from: Instant, to: Instant) -> Vec<Question> {
-        let questions = self.questions.lock().unwrap();
-        questions.iter().filter(|question| (from..to).contains(&question.asked)).copied().collect()
-    }
-
-    /// Waits until the last answer came from this host.
-    pub fn wait_answered_by(&self, host: usize, explain: impl FnOnce() -> String) {
-        wait_for(
-            &format!("host {host} answers"),
-            SOON,
-            || {
-                let questions = self.questions.lock().unwrap();
-                let last = questions.iter().rev().take(50).find_map(|question| question.answered);
-                last.is_some_and(|(_, by)| by == host).then_some(())
-            },
-            explain,
-        );
-    }
-
-    /// Ends asking, once late answers had their time.
-    pub fn finish(mut self) -> Vec<Question> {
-        self.threads.truncate(2);
-        let asker = self.threads.pop();
-        // The asker looks at the same flag as the listener; answers of the last questions are taken by waiting first.
-        thread::sleep(Duration::from_millis(200));
-        self.stopping.store(true, Ordering::Relaxed);
-        if let Some(asker) = asker {
-            let _ = asker.join();
-        }
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
-        }
-        let mut questions = std::mem::take(&mut *self.questions.lock().unwrap());
-        // Those of the last moment could not be answered any more.
-        let end = Instant::now();
-        questions.retain(|question| end.duration_since(question.asked) > Duration::from_millis(150));
-        questions
-    }
-}
-
-/// The longest span in which no question was answered.
-pub fn longest_gap(questions: &[Question]) -> Duration {
-    let answered: Vec<Instant> = questions
-        .iter()
-        .filter_map(|question| question.answered.map(|(after, _)| question.asked + after))
-        .collect();
-    answered.windows(2).map(|pair| pair[1].saturating_duration_since(pair[0])).max().unwrap_or_default()
-}
-
-/// Questions without an answer.
-pub fn unanswered(questions: &[Question]) -> usize {
-    questions.iter().filter(|question| question.answered.is_none()).count()
 }
