@@ -3,11 +3,11 @@
 //! Owns the question to its status page, and what an answer is worth. Whatever it answers, no more comes of it than that this director
 //! keeps quiet about what it names; an answer that makes no sense counts as none.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
+use agent_api::ToldOver;
 use agent_api::config::{Peer, Secret, Transport, Url};
-use agent_core::digest::Key;
+use agent_core::digest::{Over, PeerTold};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::{Method, StatusCode};
@@ -42,26 +42,36 @@ struct Alerts {
     delivers: bool,
     #[serde(default)]
     told: Vec<String>,
+    /// Absent from older directors.
+    #[serde(default)]
+    told_over: Vec<ToldOver>,
 }
 
 /// The troubles that the other director has told, as far as this one need not tell them too.
-pub async fn told(ways: &Ways) -> BTreeSet<Key> {
-    let Some(peer) = &ways.peer else { return BTreeSet::new() };
+pub async fn told(ways: &Ways) -> PeerTold {
+    let Some(peer) = &ways.peer else { return PeerTold::default() };
     let alerts = match one(peer).await {
         Ok(Some(alerts)) if alerts.heard => alerts,
-        Ok(_) => return BTreeSet::new(),
+        Ok(_) => return PeerTold::default(),
         Err(why) => {
             tracing::warn!("can't learn what {} has told: {why}", peer.url);
-            return BTreeSet::new();
+            return PeerTold::default();
         }
     };
     // It has taken it on and can't deliver it. Where this one could not either (the mail server that both use is away), it
     // would only come twice later.
     if !alerts.delivers && mail_would_go(ways).await {
         tracing::warn!("{} can't deliver what it has to tell", peer.url);
-        return BTreeSet::new();
+        return PeerTold::default();
     }
-    alerts.told.iter().filter_map(|key| key.parse().ok()).collect()
+    PeerTold {
+        open: alerts.told.iter().filter_map(|key| key.parse().ok()).collect(),
+        over: alerts.told_over.into_iter().filter_map(over).collect(),
+    }
+}
+
+fn over(told: ToldOver) -> Option<Over> {
+    Some(Over { key: told.trouble.parse().ok()?, began: told.since, ended: told.until })
 }
 
 /// Whether a mail server takes our connection just now. What other ways would do can't be tried without telling somebody.

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use agent_api::telling::TOLD_MAX;
-use agent_api::{AlertHead, Channel, ChannelReport, TestReport};
-use agent_core::digest::Digest;
+use agent_api::{AlertHead, Channel, ChannelReport, TestReport, ToldOver};
 use agent_core::digest::outbox::Outbox;
+use agent_core::digest::{Digest, Over};
 
 use crate::clean;
 use crate::ways::Ways;
@@ -31,7 +31,12 @@ pub fn head(digest: &Digest, outbox: &Outbox, ways: &Ways, spool_error: &str) ->
         missed_events: status.missed_events,
         spool_error: clean::cut(spool_error, ERROR_MAX),
         told: status.told.iter().take(TOLD_MAX).map(ToString::to_string).collect(),
+        told_over: status.told_over.into_iter().map(over).collect(),
     }
+}
+
+fn over(over: Over) -> ToldOver {
+    ToldOver { trouble: over.key.to_string(), since: over.began, until: over.ended }
 }
 
 /// The channels: every one that a route leads to.

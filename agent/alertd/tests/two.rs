@@ -79,9 +79,25 @@ fn the_active_one_tells_and_the_other_steps_in_when_it_does_not() {
         until("it is over", || (bed.state().alertd.head.incidents == 0).then_some(()));
     }
     std::thread::sleep(Duration::from_secs(2));
+    // Away once more, while something begins and ends: the other one has told all of it.
+    active.kill_alertd();
+    for bed in [&mut active, &mut standby] {
+        bed.fall("resolver/dns1");
+    }
+    server.wait(5);
+    for bed in [&mut active, &mut standby] {
+        bed.rise("resolver/dns1");
+    }
+    server.wait(6);
+    active.start_alertd();
+    until("it hears of it", || (active.state().alertd.head.incidents == 1).then_some(()));
+    until("it has asked", || (active.state().alertd.head.incidents == 0).then_some(()));
+    std::thread::sleep(Duration::from_secs(2));
     let expected = [
         pair("opened", "director1.test"),
         pair("closed", "director1.test"),
+        pair("opened", "director2.test"),
+        pair("closed", "director2.test"),
         pair("opened", "director2.test"),
         pair("closed", "director2.test"),
     ];

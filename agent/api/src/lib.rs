@@ -34,5 +34,5 @@ pub use section::{
     LvsUpdate, RealServerHealth, Reporter, Section, SectionUpdate, ServiceReport, Setting,
 };
 pub use state::{SCHEMA, State, Storage, Update};
-pub use telling::{AlertHead, AlertSection, AlertUpdate, Channel, ChannelReport, TestReport};
+pub use telling::{AlertHead, AlertSection, AlertUpdate, Channel, ChannelReport, TestReport, ToldOver};
 pub use traffic::Traffic;

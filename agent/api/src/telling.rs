@@ -19,6 +19,8 @@ pub type AlertUpdate = SectionUpdate<Channel, AlertHead, ChannelReport>;
 
 /// How many troubles are told to peers.
 pub const TOLD_MAX: usize = 500;
+/// How many of those that are over.
+pub const TOLD_OVER_MAX: usize = 200;
 /// How long the name of a channel may be, in octets.
 pub const CHANNEL_MAX: usize = 320;
 
@@ -110,6 +112,20 @@ pub struct AlertHead {
     /// The troubles that were told and stand, by their stable names, for the other director; at most [`TOLD_MAX`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<String>,
+    /// Those that were told and are over, at most [`TOLD_OVER_MAX`]: the latest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub told_over: Vec<ToldOver>,
+}
+
+/// A trouble that was told and is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldOver {
+    /// Its stable name.
+    pub trouble: String,
+    /// When it first began.
+    pub since: Timestamp,
+    /// When it last ended.
+    pub until: Timestamp,
 }
 
 /// How one channel does.

@@ -23,7 +23,8 @@ use agent_api::{
     AlertHead, AlertSection, AlertUpdate, Basis, ChannelReport, CheckHead, CheckReport, CheckSection,
     CheckUpdate, DestinationReport, HeardRouter, KernelTable, LvsHead, LvsSection, LvsUpdate, PriorityPart,
     ProbeRun, RealServerHealth, Reporter, RouterDiscrepancy, RouterReport, RouterSection, RouterSender,
-    RouterTransition, RouterUpdate, ServiceReport, Setting, State, TestReport, Traffic, Update, VipHead,
+    RouterTransition, RouterUpdate, ServiceReport, Setting, State, TestReport, ToldOver, Traffic, Update,
+    VipHead,
 };
 use idl::{Description, Fields, Kind};
 use serde::Serialize;
@@ -211,6 +212,7 @@ fn every_type_is_what_its_description_says() {
         "AlertTest" is AlertTest,
         "AlertHead" is AlertHead,
         "TestReport" is TestReport,
+        "ToldOver" is ToldOver,
         "ChannelReport" is ChannelReport,
         "AlertSection" is AlertSection,
         "AlertUpdate" is AlertUpdate,

@@ -15,6 +15,7 @@ mod evidence;
 mod incident;
 pub mod notice;
 pub mod outbox;
+mod peer;
 mod quiet;
 mod saved;
 mod speak;
@@ -22,7 +23,7 @@ mod speak;
 mod tests;
 mod trouble;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use agent_api::config::{AlertRoute, Standby, StandingSilence};
@@ -33,6 +34,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use incident::Incident;
 pub use notice::{Kind, Notice};
+pub use peer::{Over, PeerTold};
 pub use saved::Saved;
 pub use trouble::Key;
 
@@ -51,10 +53,6 @@ pub const PASSES: SignedDuration = SignedDuration::from_mins(5);
 pub const PACE_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// How many incidents of one route may be open; more troubles join the latest.
 pub const INCIDENTS_MAX: usize = 64;
-/// How often the other director is asked while a standby waits; five times within `step_in` at least.
-pub const ASK_EVERY: SignedDuration = SignedDuration::from_secs(5);
-/// How long the other director may take to say that it stepped in.
-pub const ANSWERS_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 /// How often the table is remembered as what it was before.
 const REMEMBER_EVERY: SignedDuration = SignedDuration::from_secs(5);
 
@@ -122,8 +120,8 @@ pub enum Input<'a> {
         /// Whose part it is to tell.
         duty: Duty,
     },
-    /// A peer answered: the troubles that it has told of.
-    PeerTells(&'a BTreeSet<Key>),
+    /// A peer answered.
+    PeerTells(&'a PeerTold),
 }
 
 /// What is to be done.
@@ -153,8 +151,10 @@ pub struct Status {
     pub open: usize,
     /// Of them those that wait: for quiet hours to end, for a route's hours, for the Active director.
     pub waiting: usize,
-    /// Troubles that are told of, for peers.
+    /// Troubles that are told of and stand, for peers.
     pub told: Vec<Key>,
+    /// Those that were told of and are over, the latest first.
+    pub told_over: Vec<Over>,
     /// Troubles that a silence or a drain keeps from being told.
     pub silenced: usize,
     /// Events that were never seen because the agent keeps only the latest.
@@ -170,8 +170,6 @@ pub struct Digest {
     /// What the kernel's table was when nothing was going on, by virtual server.
     before: BTreeMap<Name, Vec<Row>>,
     remembered_at: Option<Timestamp>,
-    /// What the peers have told, as far as they said.
-    peer_tells: BTreeSet<Key>,
     asked_at: Option<Timestamp>,
     actions: VecDeque<Action>,
     changed: bool,
@@ -187,7 +185,6 @@ impl Digest {
             duty: Duty::default(),
             before: BTreeMap::new(),
             remembered_at: None,
-            peer_tells: BTreeSet::new(),
             asked_at: None,
             actions: VecDeque::new(),
             changed: false,
@@ -227,10 +224,7 @@ impl Digest {
     /// Takes note of what happened.
     pub fn handle(&mut self, input: Input<'_>, now: Timestamp) {
         match input {
-            Input::PeerTells(keys) => {
-                self.peer_tells = keys.clone();
-                self.note_peer(now);
-            }
+            Input::PeerTells(told) => self.note_peer(told, now),
             Input::Looked { state, heard, duty } => {
                 self.set_duty(duty, now);
                 self.agent_is_heard(heard && state.is_some(), now);
@@ -272,12 +266,11 @@ impl Digest {
     #[must_use]
     pub fn status(&self) -> Status {
         let incidents = &self.saved.incidents;
-        let told = incidents.iter().filter(|i| i.told > 0 && !i.by_peer).flat_map(Incident::open_keys);
-        let told: BTreeSet<Key> = told.cloned().collect();
         Status {
             open: incidents.len(),
             waiting: incidents.iter().filter(|i| i.waits()).count(),
-            told: told.into_iter().take(notice::TROUBLES_MAX).collect(),
+            told: self.told(),
+            told_over: self.told_over(),
             silenced: self.saved.standing.values().filter(|standing| standing.silenced).count(),
             missed_events: self.saved.missed_events,
         }
@@ -396,17 +389,6 @@ impl Digest {
         self.changed = true;
     }
 
-    fn note_peer(&mut self, now: Timestamp) {
-        let (tells, duty, settings) = (&self.peer_tells, self.duty, &self.settings);
-        for incident in self.saved.incidents.iter_mut().filter(|i| i.shared() && i.told == 0 && !i.by_peer) {
-            let asked = duty == Duty::StandsBy || settings.is_late(incident, now);
-            if asked && !incident.is_well() && incident.open_keys().all(|key| tells.contains(key)) {
-                incident.by_peer = true;
-                self.changed = true;
-            }
-        }
-    }
-
     /// Remembers the table as it is while nothing is going on.
     fn remember(&mut self, state: &State, now: Timestamp) {
         let gathering = self.saved.incidents.iter().any(|incident| incident.told == 0);
@@ -439,17 +421,6 @@ pub fn span(duration: Duration) -> SignedDuration {
 }
 
 impl Settings {
-    /// How often the other director is asked.
-    fn ask_every(&self) -> SignedDuration {
-        ASK_EVERY.min(self.step_in / 5)
-    }
-
-    /// Whether the other director may have stepped in for this one, which was away when the incident began.
-    fn is_late(&self, incident: &Incident, now: Timestamp) -> bool {
-        let allowed = self.gather.saturating_add(self.step_in);
-        self.has_peer && now.duration_since(incident.began) > allowed
-    }
-
     /// From the configuration, with the time zone looked up.
     #[must_use]
     pub fn new(alert: &agent_api::config::Alert, has_peer: bool, host: String, zone: TimeZone) -> Self {

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use agent_api::RouterState;
+use agent_api::{RouterState, ToldOver};
 use agent_core::view::{Level, RouterView, Source, VirtualServerView};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,9 @@ pub struct SummaryAlerts {
     pub delivers: bool,
     /// The troubles that it told and that stand, by their stable names.
     pub told: Vec<String>,
+    /// Those that it told and that are over, the latest first.
+    #[serde(default)]
+    pub told_over: Vec<ToldOver>,
 }
 
 /// One virtual router.
@@ -135,6 +138,7 @@ impl Summary {
                     && view.daemon("alertd").is_some_and(|alertd| alertd.status.is_believed()),
                 delivers: alerts.delivers,
                 told: alerts.told.clone(),
+                told_over: alerts.told_over.clone(),
             }),
         }
     }

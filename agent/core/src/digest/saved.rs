@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Standings;
 use super::incident::Incident;
+use super::peer::Over;
 
 /// What a digest has to remember.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +34,8 @@ pub struct Saved {
     pub standing: Standings,
     /// Incidents that are open.
     pub incidents: Vec<Incident>,
+    /// Troubles that were told and are over, the latest last.
+    pub over: Vec<Over>,
 }
 
 impl Default for Saved {
@@ -48,6 +51,7 @@ impl Default for Saved {
             agent_away_since: None,
             standing: Standings::new(),
             incidents: Vec::new(),
+            over: Vec::new(),
         }
     }
 }

@@ -13,8 +13,9 @@ use super::incident::{Held, Incident, Trouble};
 use super::notice::{
     Evidence, Kind, LossLine, Notice, SCHEMA, SUMMARIES_MAX, Summary, TROUBLES_MAX, TroubleLine,
 };
+use super::peer::ANSWERS_WITHIN;
 use super::trouble::Key;
-use super::{ANSWERS_WITHIN, Action, Digest, Duty, FLAP_SETTLE, PACE_MAX, evidence, later};
+use super::{Action, Digest, Duty, FLAP_SETTLE, PACE_MAX, evidence, later};
 
 /// How many names a title has.
 const TITLE_NAMES: usize = 3;
@@ -37,7 +38,7 @@ impl Digest {
         if at > now {
             return Some(at);
         }
-        match self.gate(incident, now) {
+        match self.gate(incident, at, now) {
             Gate::Open | Gate::Elsewhere => Some(now),
             Gate::Shut(Held::Standby, until) => {
                 let ask = self.asked_at.map_or(now, |at| later(at, self.settings.ask_every()));
@@ -70,7 +71,8 @@ impl Digest {
         update.into_iter().chain(remind).min_by_key(|(at, _)| *at)
     }
 
-    fn gate(&self, incident: &Incident, now: Timestamp) -> Gate {
+    /// Whether what was due `at` may be said now.
+    fn gate(&self, incident: &Incident, at: Timestamp, now: Timestamp) -> Gate {
         let settings = &self.settings;
         if incident.by_peer {
             return Gate::Elsewhere;
@@ -86,10 +88,12 @@ impl Digest {
             && incident.told == 0
             && incident.shared()
         {
-            let until = later(later(incident.seen, settings.gather), settings.step_in);
             if !settings.has_peer {
                 return Gate::Elsewhere;
             }
+            // What was over soon is due late: there is time for an answer then too.
+            let answered = later(at, ANSWERS_WITHIN.min(settings.step_in));
+            let until = later(later(incident.seen, settings.gather), settings.step_in).max(answered);
             if now < until {
                 return Gate::Shut(Held::Standby, Some(until));
             }
@@ -97,10 +101,9 @@ impl Digest {
         if self.duty == Duty::Tells
             && incident.told == 0
             && incident.shared()
-            && !incident.is_well()
             && settings.is_late(incident, now)
         {
-            let until = later(later(incident.seen, settings.gather), ANSWERS_WITHIN);
+            let until = later(at, ANSWERS_WITHIN);
             if now < until {
                 return Gate::Shut(Held::Standby, Some(until));
             }
@@ -123,9 +126,9 @@ impl Digest {
             incident.seen = incident.seen.min(now);
             incident.last_told = incident.last_told.map(|at| at.min(now));
             incident.well_since = incident.well_since.map(|at| at.min(now));
-            let Some((_, kind)) = self.wanted(incident).filter(|(at, _)| *at <= now) else { continue };
+            let Some((at, kind)) = self.wanted(incident).filter(|(at, _)| *at <= now) else { continue };
             let is_gone = gone.get_mut(index);
-            match self.gate(incident, now) {
+            match self.gate(incident, at, now) {
                 Gate::Elsewhere => {
                     self.changed |= !incident.by_peer;
                     incident.by_peer = true;
@@ -173,7 +176,13 @@ impl Digest {
         let any_gone = gone.contains(&true);
         self.changed |= any_gone;
         let mut gone = gone.into_iter();
-        incidents.retain(|_| !gone.next().unwrap_or_default());
+        incidents.retain(|incident| {
+            let stays = !gone.next().unwrap_or_default();
+            if !stays {
+                self.remember_over(incident, now);
+            }
+            stays
+        });
         self.saved.incidents = incidents;
         let asked_lately =
             self.asked_at.is_some_and(|at| now >= at && now.duration_since(at) < self.settings.ask_every());

@@ -5,7 +5,7 @@
 
 use agent_api::basis::RUNS_MAX;
 use agent_api::router::{SEEN_MAX, TRANSITIONS_MAX};
-use agent_api::telling::TOLD_MAX;
+use agent_api::telling::{TOLD_MAX, TOLD_OVER_MAX};
 use agent_api::{
     AlertHead, AlertTest, ChannelReport, CheckHead, Drain, Handover, KernelTable, LvsHead, NewEvent,
     RealServerHealth, Reporter, RouterReport, ServiceReport, Silence, VipHead,
@@ -149,6 +149,8 @@ impl Bounded for AlertHead {
         cut(&mut self.spool_error, LINE_MAX);
         self.told.truncate(TOLD_MAX);
         self.told.iter_mut().for_each(|key| cut(key, LINE_MAX));
+        self.told_over.truncate(TOLD_OVER_MAX);
+        self.told_over.iter_mut().for_each(|over| cut(&mut over.trouble, LINE_MAX));
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the rule when alerts count as delivered. Without news of `alertd` nothing is said of its channels but what they were.
 
-use agent_api::{AlertHead, Channel, ChannelReport, Name, Silence, State, TestReport};
+use agent_api::{AlertHead, Channel, ChannelReport, Name, Silence, State, TestReport, ToldOver};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -43,6 +43,8 @@ pub struct AlertsView {
     pub spool_error: Option<String>,
     /// The troubles that were told and stand, by their stable names.
     pub told: Vec<String>,
+    /// Those that were told and are over, the latest first.
+    pub told_over: Vec<ToldOver>,
     /// The channels, by name.
     pub channels: Vec<ChannelView>,
 }
@@ -118,6 +120,7 @@ pub(super) fn alerts(state: &State, alertd: &DaemonView, now: Timestamp) -> Opti
         last_error: latest.map(|(name, channel)| format!("{name}: {}", channel.last_error)),
         spool_error: (!spool_error.is_empty()).then(|| spool_error.clone()),
         told: state.alertd.head.told.clone(),
+        told_over: state.alertd.head.told_over.clone(),
         channels: items.iter().map(|(name, report)| channel(name, report)).collect(),
     })
 }

@@ -171,6 +171,11 @@ pub fn add_alerts(state: &mut State, text: &str) {
             incidents: 2,
             delivered: 40,
             told: vec!["server:resolver/dns2".to_owned()],
+            told_over: vec![agent_api::ToldOver {
+                trouble: "server:resolver/dns1".to_owned(),
+                since: ago(600),
+                until: ago(60),
+            }],
             ..AlertHead::default()
         },
         ..AlertSection::default()
