@@ -356,6 +356,12 @@ impl Status {
         self.0.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default().iter()
     }
 
+    /// What is said of a daemon.
+    #[must_use]
+    pub fn daemon(&self, name: &str) -> Option<&Value> {
+        self.list("/daemons").find(|daemon| daemon["name"] == name)
+    }
+
     /// Verdicts and causes in one line, for error texts.
     #[must_use]
     pub fn short(&self) -> String {

@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::Instant;
 
 use crate::clock::Clock;
+use crate::document::document;
 use crate::people::People;
 use crate::places::{Id, Places};
 use crate::saver::Saver;
@@ -267,7 +268,7 @@ impl Hub {
     pub async fn save(&self) -> bool {
         let _pen = self.pen.lock().await;
         let Some(urgency) = self.wanted.take() else { return true };
-        let bytes = serde_json::to_vec(self.ledger.borrow_mut().document(self.clock.now().wall));
+        let bytes = document(&self.ledger, self.clock.now().wall).await;
         let result = match bytes {
             Ok(bytes) => self.save_patiently(bytes).await,
             Err(error) => Err(error.to_string()),

@@ -9,6 +9,7 @@ mod calls;
 mod clock;
 mod connection;
 mod daemon;
+mod document;
 mod hub;
 mod listener;
 mod output;

@@ -1,5 +1,6 @@
 //! IPVS in the test kernel: what clients lose when a server dies or is drained, and whether the table always converges.
 
+mod drains;
 mod flows;
 mod moving_in;
 mod random;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     // The troubles last: they take the module away.
     let cases: Vec<Case> = [
         flows::CASES,
+        drains::CASES,
         random::CASES,
         moving_in::CASES,
         round_trip::CASES,

@@ -37,10 +37,10 @@ fn converges(bed: &mut Bed) -> Result<()> {
             steps += 1;
         }
         note(&format!(
-            "{steps} steps, {} requests, {} refused, {} crashes, {} edits by others, {} failed readings",
-            story.kernel.requests, story.kernel.refused, story.crashes, story.meddled, story.kernel.failed
+            "{steps} steps, {} requests, {} refused, {} crashes, {} edits by others, {} failed readings, {} times a sorry server",
+            story.kernel.requests, story.kernel.refused, story.crashes, story.meddled, story.kernel.failed, story.sorry
         ));
-        ensure!(steps > 50 && story.crashes > 5 && story.meddled > 50, "too little was tried");
+        ensure!(steps > 50 && story.crashes > 5 && story.meddled > 50 && story.sorry > 5, "too little was tried");
         Ok(())
     })?
 }
@@ -137,6 +137,8 @@ struct Story {
     now: Timestamp,
     crashes: usize,
     meddled: usize,
+    /// Services for which a sorry server answered, counted at the end of each step.
+    sorry: usize,
     /// Whether others changed the table since it was last read.
     disturbed: bool,
 }
@@ -152,9 +154,14 @@ fn blueprint(dice: &mut Dice, pools: u64) -> Result<Blueprint> {
         let method = pick(dice, &["direct", "tunnel", "nat"]);
         let more =
             pick(dice, &["", "min_serving = \"34%\"", "persistence = { timeout = \"5m\", prefix = 24 }"]);
+        // One of a few, so that it sometimes changes hands while it answers.
+        let sorry = match dice.below(3) {
+            0 => String::new(),
+            last => format!("sorry_server = {{ address = \"10.95.{pool}.{last}\" }}"),
+        };
         text.push_str(&format!(
             "[[virtual_server]]\nname = \"pool{pool}\"\naddress = \"10.99.0.{pool}\"\nservices = [\"udp/53\", \"tcp/53\"]\n\
-             scheduler = {scheduler:?}\nforwarding = {method:?}\n{more}\n[virtual_server.check.dns]\nqname = \"a.test\"\n"
+             scheduler = {scheduler:?}\nforwarding = {method:?}\n{more}\n{sorry}\n[virtual_server.check.dns]\nqname = \"a.test\"\n"
         ));
         for real in 1..=4 {
             if real > 2 && dice.one_in(3) {
@@ -210,6 +217,7 @@ impl Story {
             now: START,
             crashes: 0,
             meddled: 0,
+            sorry: 0,
             disturbed: false,
         })
     }
@@ -256,6 +264,7 @@ impl Story {
         ensure!(difference.is_empty(), "still to do: {:?}", difference.into_vec());
         let ours: BTreeMap<_, _> =
             table.into_iter().filter(|(key, _)| !self.foreign.contains_key(key)).collect();
+        self.sorry += plan.sorry.len();
         ensure!(ours == plan.wanted, "the table is {ours:?}\nand should be {:?}", plan.wanted);
         Ok(())
     }

@@ -71,7 +71,6 @@ pub(super) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
 /// Receives one datagram from the kernel before the deadline. Datagrams from other processes are dropped.
 pub(super) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
     loop {
-        wait(fd, deadline)?;
         // SAFETY: sockaddr_nl is plain integers, for which all zeroes are valid.
         let mut sender: libc::sockaddr_nl = unsafe { mem::zeroed() };
         let mut len = mem::size_of_val(&sender) as libc::socklen_t;
@@ -87,14 +86,18 @@ pub(super) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8], deadline: Instant) 
             )
         };
         match usize::try_from(got) {
-            Ok(_) if sender.nl_pid != 0 => {}
+            // Who sends them all the time is not waited for longer.
+            Ok(_) if sender.nl_pid != 0 => wait(fd, deadline)?,
             // With MSG_TRUNC this is the datagram's size, whatever fitted.
             Ok(got) if got > buffer.len() => return Err(io::ErrorKind::FileTooLarge.into()),
             Ok(got) => return Ok(got),
             Err(_) => {
                 let error = io::Error::last_os_error();
-                if !matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) {
-                    return Err(error);
+                match error.kind() {
+                    // Rare: the kernel answers most requests before the call that sends them returns.
+                    io::ErrorKind::WouldBlock => wait(fd, deadline)?,
+                    io::ErrorKind::Interrupted => {}
+                    _ => return Err(error),
                 }
             }
         }
