@@ -12,20 +12,24 @@ use agent_ipvs::{Ipvs, Snapshot, Stats, text};
 
 fn main() -> ExitCode {
     let stats = std::env::args().any(|argument| argument == "--stats");
-    let snapshot = match Ipvs::connect().and_then(|mut ipvs| ipvs.snapshot()) {
-        Ok(snapshot) => snapshot,
+    match print(&mut io::stdout().lock(), stats) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "table: {error}");
-            return ExitCode::FAILURE;
+            ExitCode::FAILURE
         }
-    };
-    let mut out = io::stdout().lock();
-    let written = if stats {
-        print_stats(&mut out, &snapshot)
+    }
+}
+
+/// Reads the table and prints it.
+pub fn print(out: &mut impl Write, stats: bool) -> Result<(), Box<dyn std::error::Error>> {
+    let snapshot = Ipvs::connect()?.snapshot()?;
+    if stats {
+        print_stats(out, &snapshot)?;
     } else {
-        out.write_all(text::export_snapshot(&snapshot, text::Style::Complete).as_bytes())
-    };
-    if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        out.write_all(text::export_snapshot(&snapshot, text::Style::Complete).as_bytes())?;
+    }
+    Ok(())
 }
 
 fn print_stats(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {

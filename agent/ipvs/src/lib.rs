@@ -36,8 +36,19 @@
 //! # fn main() {}
 //! ```
 //!
+//! `examples/table.rs` prints the table of this namespace with what passed through it.
+//!
+//! # What goes wrong
+//!
+//! There are three kinds of trouble, each with a type of its own. [`ValueError`] and [`Conflict`]: a value or a combination that
+//! the kernel can't hold, found before anything is sent. `EditFailure`: the kernel has refused one edit of several; it says which, why
+//! (`Refusal`) and what to do, and the others are made all the same. `Error`: the kernel could not be asked, or its answer was lost;
+//! what was sent may be done or not, so read the table again. All of them are texts for people when displayed.
+//!
 //! # What to know of the kernel
 //!
+//! - Names, numbers and limits are those of `include/uapi/linux/ip_vs.h`, Linux 6.1 and 6.12; what an older kernel does not know it ignores,
+//!   and a reading shows it.
 //! - The table belongs to a network namespace: the one that the thread is in when it connects.
 //! - Every request, reading included, needs `CAP_NET_ADMIN` in the initial user namespace.
 //! - The kernel announces no changes. Who shares the table with others must read it again.

@@ -9,8 +9,12 @@
 
 #[path = "kernel/bed.rs"]
 mod bed;
+// It is shown to people, so it must work.
 #[path = "kernel/edits.rs"]
 mod edits;
+#[allow(dead_code)]
+#[path = "../examples/table.rs"]
+mod example;
 #[path = "kernel/races.rs"]
 mod races;
 #[path = "kernel/tables.rs"]

@@ -141,6 +141,16 @@ pub fn statistics() {
     assert_eq!(status.stats.bytes_in, 3 * 33);
     let connections = status.destinations[0].connections;
     assert_eq!((connections.active, connections.inactive, connections.persistent), (0, 3, 0));
+    let shown = |stats| {
+        let mut shown = Vec::new();
+        crate::example::print(&mut shown, stats).unwrap();
+        String::from_utf8(shown).unwrap()
+    };
+    assert_eq!(shown(false), bed::saved());
+    let figures = shown(true);
+    for part in ["3 connections, 99 bytes in, ", "; now 0 active, 3 inactive"] {
+        assert!(figures.contains(part), "{figures}");
+    }
     ipvs.zero(&vip).unwrap();
     assert_eq!(read(&mut ipvs).stats.packets_in, 0);
     assert_eq!(ipvs.requests_written(), 3);
