@@ -84,6 +84,14 @@ fn one_part_is_believed() {
 }
 
 #[test]
+fn an_empty_table_is_read_once() {
+    let mut known = Known::from([(key(1), Vec::new())]);
+    let mut script = Script { services: [services(&[])].into(), ..Script::default() };
+    assert_eq!(read_once(&mut script, &mut known).unwrap().unwrap().services, []);
+    assert!(script.done() && known.is_empty());
+}
+
+#[test]
 fn an_empty_list_is_confirmed() {
     assert_eq!(read(&[(&[], 0)], &[true]), Some(vec![]));
     assert_eq!(read(&[(&[], 0)], &[false]), None);
