@@ -52,23 +52,26 @@ keepalived_conf() {
   done
 }
 
-# Clock ticks that a process used: PID.
-ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
+# Microseconds of processor time that a process used, by the scheduler's own account of each thread: PID. Ticks miss most of what
+# wakes up for some microseconds.
+used() { cat /proc/"$1"/task/*/schedstat | awk '{ sum += $1 } END { printf "%d\n", sum / 1000 }'; }
 
-# watch INTERVAL NAME PID...: CPU in percent of one processor and resident memory of each, and the adverts' lateness.
+# Resident memory, and its share of what is shared: PID.
+memory() { awk '/^Rss:|^Pss:/ { printf "  %s %.1f MiB", toupper(substr($1, 1, 3)), $2 / 1024 }' "/proc/$1/smaps_rollup"; }
+
+# watch INTERVAL NAME PID...: CPU in percent of one processor and memory of each, and the adverts' lateness.
 watch() {
   local interval=$1 pid before=() at=0 dump
   shift
   # The switch's side of the cable would be better, but there is no switch: what the backup's interface gets, with the kernel's
   # time stamps.
   ip netns exec $B tcpdump -i eth0 -n -w "$WORK/adverts" --immediate-mode -s 64 'ip proto 112' 2>/dev/null & dump=$!
-  for pid in "${@:2:2}"; do before+=("$(ticks "$pid")"); done
+  for pid in "${@:2:2}"; do before+=("$(used "$pid")"); done
   sleep "$SECONDS_EACH"
   for side in active backup; do
     pid=${*:$((at + 2)):1}
-    awk -v name="$1, $side" -v used=$(($(ticks "$pid") - before[at])) -v hz="$(getconf CLK_TCK)" -v span="$SECONDS_EACH" \
-      -v rss="$(awk '/^VmRSS/ {print $2}' "/proc/$pid/status")" \
-      'BEGIN { printf "  %-22s %5.2f %% CPU  %6.1f MiB\n", name, 100 * used / hz / span, rss / 1024 }'
+    awk -v name="$1, $side" -v used=$(($(used "$pid") - before[at])) -v span="$SECONDS_EACH" -v memory="$(memory "$pid")" \
+      'BEGIN { printf "  %-22s %5.2f %% CPU%s\n", name, used / 1e4 / span, memory }'
     at=$((at + 1))
   done
   kill $dump
@@ -123,7 +126,7 @@ run() { # COUNT INTERVAL SECONDS
   done
   held "$1"
   watch "$3" keepalived "$(cat "$WORK/$A.vrrp")" "$(cat "$WORK/$B.vrrp")"
-  echo "  (keepalived's other process, which speaks no VRRP, has another $(awk '/^VmRSS/ {printf "%.1f MiB", $2 / 1024}' "/proc/$(cat "$WORK/$A.pid")/status"))"
+  echo "  (keepalived's other process, which speaks no VRRP, has another$(memory "$(cat "$WORK/$A.pid")"))"
   stop
 }
 

@@ -185,38 +185,46 @@ fn peers_are_named_and_their_ttl_is_looked_at() {
 }
 
 #[test]
-fn version_2_with_either_authentication() {
-    for (kind, other) in [("pass", "ah"), ("ah", "pass")] {
-        let mut bed = Bed::build(2);
-        let secret = |bed: &Bed, host: usize, text: &str| {
-            let path = bed.hosts[host].directory.join("secret");
-            std::fs::write(&path, text).unwrap();
-            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-            path.display().to_string()
-        };
-        let with = |priority: u8, kind: &str, file: &str| {
-            let more = format!("version = 2\nauthentication = {{ type = \"{kind}\", file = \"{file}\" }}");
-            config(priority, &more)
-        };
-        let (ours, theirs) = (secret(&bed, 0, "s3cr3tXY"), secret(&bed, 1, "s3cr3tXY"));
-        bed.hosts[0].start(&with(100, kind, &ours));
-        bed.wait_holders(VIP, &[0]);
-        bed.hosts[1].start(&with(150, kind, &theirs));
-        bed.hosts[0].wait_log("active -> backup: 10.9.0.2 has priority 150");
-        bed.wait_holders(VIP, &[1]);
-        // Another secret is another router: nobody is heard, and both say so.
-        assert_eq!(bed.hosts[1].stop(), Some(0));
-        bed.wait_holders(VIP, &[0]);
-        let _ = secret(&bed, 1, "s3cr3tXZ");
-        bed.hosts[1].restart();
-        bed.hosts[0].wait_log("10.9.0.2: its adverts are discarded");
-        assert!(bed.hosts[0].has(VIP), "{}", bed.logs());
-        // And so is another kind.
-        assert_eq!(bed.hosts[1].stop(), Some(0));
-        let _ = secret(&bed, 1, "s3cr3tXY");
-        bed.hosts[1].start(&with(150, other, &theirs));
-        bed.wait_holders(VIP, &[0, 1]);
-    }
+fn version_2_with_a_password() {
+    version_2("pass", "ah");
+}
+
+#[test]
+fn version_2_with_an_authentication_header() {
+    version_2("ah", "pass");
+}
+
+/// Two routers of version 2 with this kind of authentication, and one that has the other kind.
+fn version_2(kind: &str, other: &str) {
+    let mut bed = Bed::build(2);
+    let secret = |bed: &Bed, host: usize, text: &str| {
+        let path = bed.hosts[host].directory.join("secret");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        path.display().to_string()
+    };
+    let with = |priority: u8, kind: &str, file: &str| {
+        let more = format!("version = 2\nauthentication = {{ type = \"{kind}\", file = \"{file}\" }}");
+        config(priority, &more)
+    };
+    let (ours, theirs) = (secret(&bed, 0, "s3cr3tXY"), secret(&bed, 1, "s3cr3tXY"));
+    bed.hosts[0].start(&with(100, kind, &ours));
+    bed.wait_holders(VIP, &[0]);
+    bed.hosts[1].start(&with(150, kind, &theirs));
+    bed.hosts[0].wait_log("active -> backup: 10.9.0.2 has priority 150");
+    bed.wait_holders(VIP, &[1]);
+    // Another secret is another router: nobody is heard, and both say so.
+    assert_eq!(bed.hosts[1].stop(), Some(0));
+    bed.wait_holders(VIP, &[0]);
+    let _ = secret(&bed, 1, "s3cr3tXZ");
+    bed.hosts[1].restart();
+    bed.hosts[0].wait_log("10.9.0.2: its adverts are discarded");
+    assert!(bed.hosts[0].has(VIP), "{}", bed.logs());
+    // And so is another kind.
+    assert_eq!(bed.hosts[1].stop(), Some(0));
+    let _ = secret(&bed, 1, "s3cr3tXY");
+    bed.hosts[1].start(&with(150, other, &theirs));
+    bed.wait_holders(VIP, &[0, 1]);
 }
 
 #[test]

@@ -171,8 +171,9 @@ pub struct Engine {
     /// Interfaces that are tracked, and whether they worked when that was told last.
     tracked: Vec<(String, Option<bool>)>,
     figures: Figures,
-    /// Datagrams read in this turn.
+    /// Datagrams read in this turn, and when a turn read some last.
     read: u64,
+    last_read: Time,
     /// Buffers that are used again: nothing is allocated for an advert.
     datagram: Vec<u8>,
     message: Vec<u8>,
@@ -239,6 +240,7 @@ impl Engine {
             tracked: Vec::new(),
             figures: Figures::default(),
             read: 0,
+            last_read: Time::ZERO,
             datagram: vec![0; 4096],
             message: Vec::with_capacity(8 + 255 * 16),
             packet: Vec::with_capacity(64 + 255 * 16),
