@@ -49,8 +49,7 @@ pub(crate) fn run(config_path: &Path, socket: &Path, state: &Path) -> anyhow::Re
     let checks = former.as_ref().map(|state| &state.checkd);
 
     let limit = DescriptorLimit::raise()?;
-    // Replies are kept for their first line in the history; each lives until its probe is judged.
-    let settings = Settings { max_sockets: limit.for_sockets(), gather: GATHER, keep_replies: true };
+    let settings = Settings { max_sockets: limit.for_sockets(), gather: GATHER, keep_replies: false };
     let runner = Runner::new(settings)?;
     let (tell, commands) = channel();
     let waker = runner.waker();
@@ -188,28 +187,30 @@ impl Daemon {
     }
 
     fn take_outcomes(&mut self) {
-        let mut stamp = None;
+        let mut read = None;
+        // What is taken together was over at the same time, near enough for everything that is told of it.
+        let mut clocks = || *read.get_or_insert_with(|| (clock::now(), Timestamp::now()));
         while let Some(finished) = self.runner.next_finished() {
-            let stamp = *stamp.get_or_insert_with(Timestamp::now);
+            let moment = clocks();
             let servers = self.pool.failing(finished.token, finished.finding.verdict == Verdict::Down);
-            if let Some(finished) = self.sentinels.take(finished, servers, clock::now()) {
-                self.count(&finished, stamp);
+            if let Some(finished) = self.sentinels.take(finished, servers, moment.0) {
+                self.count(&finished, moment);
             }
         }
         for finished in self.sentinels.released() {
-            self.count(&finished, *stamp.get_or_insert_with(Timestamp::now));
+            self.count(&finished, clocks());
         }
         self.say_whether_blind();
     }
 
     /// Counts what a probe found for the servers that it is for.
-    fn count(&mut self, finished: &Finished, stamp: Timestamp) {
+    fn count(&mut self, finished: &Finished, (now, stamp): (Time, Timestamp)) {
         self.head.probes += 1;
         if finished.finding.verdict == Verdict::Unknown {
             self.head.local_failures += 1;
         }
         let (token, started) = (finished.token, finished.started);
-        for note in self.pool.finished(token, started, &finished.finding, clock::now(), stamp) {
+        for note in self.pool.finished(token, started, &finished.finding, now, stamp) {
             self.tell(note, stamp);
         }
     }

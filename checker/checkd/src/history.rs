@@ -147,7 +147,7 @@ impl History {
             since: now,
             until: now,
             detail: text(&finding.detail),
-            reply: text(&finding.reply),
+            reply: text(&finding.told()),
             cause,
             count: 1,
             latency,

@@ -26,7 +26,7 @@ use crate::work::{Kind, Work};
 use slots::Slots;
 
 /// Probes due within this part of the shortest interval share a wake-up.
-const WINDOW_PART: u32 = 100;
+const WINDOW_PART: u32 = 50;
 /// The window's bounds: long enough to be worth it, and not longer than anyone would notice.
 const WINDOW_MIN: Duration = Duration::from_millis(2);
 const WINDOW_MAX: Duration = Duration::from_millis(20);

@@ -3,10 +3,10 @@
 //! Owns the common form in which every kind hands its result to rise and fall, and the rule that what is said of a reply is one
 //! harmless line. It never judges a reply: each kind does that.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::dns::Outcome;
+use crate::dns::{Essentials, Outcome};
 use crate::verdict::{Cause, Verdict};
 
 /// The most characters of a reply that are quoted.
@@ -23,8 +23,10 @@ pub struct Finding {
     pub detail: String,
     /// How long the answer took; `None` when none came.
     pub latency: Option<Duration>,
-    /// The essentials of what came back, in one line; empty when nothing did.
+    /// The essentials of what came back, in one line; empty when nothing did, or a DNS message.
     pub reply: String,
+    /// Those of a DNS message. Of thousands a second hardly one is ever told, so the line is made when it is.
+    pub message: Option<Essentials>,
     /// The weight that the check asks for in place of the configured one; `None` when it does not.
     pub weight: Option<u32>,
 }
@@ -39,6 +41,7 @@ impl Finding {
             detail: String::new(),
             latency: Some(latency),
             reply,
+            message: None,
             weight: None,
         }
     }
@@ -47,51 +50,22 @@ impl Finding {
     #[must_use]
     pub fn failed(cause: Cause, detail: String) -> Self {
         let verdict = cause.blame().verdict();
-        Self { verdict, cause: Some(cause), detail, latency: None, reply: String::new(), weight: None }
+        let reply = String::new();
+        Self { verdict, cause: Some(cause), detail, latency: None, reply, message: None, weight: None }
+    }
+
+    /// The essentials of what came back, in one line; empty when nothing did.
+    #[must_use]
+    pub fn told(&self) -> Cow<'_, str> {
+        self.message.map_or(Cow::Borrowed(&self.reply), |message| message.to_string().into())
     }
 }
 
 impl From<Outcome> for Finding {
     fn from(outcome: Outcome) -> Self {
-        let over = outcome.transport.as_str();
-        let reply = outcome.reply.as_deref().map_or_else(String::new, |octets| message(octets, over));
-        let Outcome { verdict, cause, detail, latency, .. } = outcome;
-        Self { verdict, cause, detail, latency, reply, weight: None }
+        let Outcome { verdict, cause, detail, latency, essentials: message, .. } = outcome;
+        Self { verdict, cause, detail, latency, reply: String::new(), message, weight: None }
     }
-}
-
-/// The essentials of a DNS message, from its header (RFC 1035 section 4.1.1): `NOERROR aa rd ra, 1 answer, 62 octets over
-/// udp`.
-fn message(octets: &[u8], over: &str) -> String {
-    let Some(header) = octets.first_chunk::<12>() else {
-        return format!("{} octets over {over}", octets.len());
-    };
-    let [_, _, high, low, _, _, answers_high, answers_low, ..] = *header;
-    let mut line = match low & 0x0f {
-        0 => "NOERROR".to_owned(),
-        1 => "FORMERR".to_owned(),
-        2 => "SERVFAIL".to_owned(),
-        3 => "NXDOMAIN".to_owned(),
-        4 => "NOTIMP".to_owned(),
-        5 => "REFUSED".to_owned(),
-        other => format!("RCODE{other}"),
-    };
-    for (set, flag) in [
-        (high & 0x04 != 0, "aa"),
-        (high & 0x02 != 0, "tc"),
-        (high & 0x01 != 0, "rd"),
-        (low & 0x80 != 0, "ra"),
-        (low & 0x20 != 0, "ad"),
-        (low & 0x10 != 0, "cd"),
-    ] {
-        if set {
-            let _ = write!(line, " {flag}");
-        }
-    }
-    let answers = u16::from_be_bytes([answers_high, answers_low]);
-    let plural = if answers == 1 { "" } else { "s" };
-    let _ = write!(line, ", {answers} answer{plural}, {} octets over {over}", octets.len());
-    line
 }
 
 /// Octets from elsewhere as one line: what does not print is escaped, what is long is cut.
@@ -112,17 +86,21 @@ pub fn quoted(octets: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dns::Transport;
 
     #[test]
     fn a_message_is_told_by_its_header() {
+        let told = |octets: &[u8], over| Essentials::of(octets, over).map(|message| message.to_string());
         let mut octets = vec![0x12, 0x34, 0x85, 0x80, 0, 1, 0, 2, 0, 0, 0, 0];
-        assert_eq!(message(&octets, "udp"), "NOERROR aa rd ra, 2 answers, 12 octets over udp");
+        let line = "NOERROR aa rd ra, 2 answers, 12 octets over udp";
+        assert_eq!(told(&octets, Transport::Udp).as_deref(), Some(line));
         octets[2] = 0x82;
         octets[3] = 0x05;
         octets[7] = 1;
-        assert_eq!(message(&octets, "tcp"), "REFUSED tc, 1 answer, 12 octets over tcp");
-        assert_eq!(message(&octets[..11], "udp"), "11 octets over udp");
-        assert_eq!(message(&[], "udp"), "0 octets over udp");
+        let line = "REFUSED tc, 1 answer, 12 octets over tcp";
+        assert_eq!(told(&octets, Transport::Tcp).as_deref(), Some(line));
+        assert_eq!(told(&octets[..11], Transport::Udp), None);
+        assert_eq!(told(&[], Transport::Udp), None);
     }
 
     #[test]

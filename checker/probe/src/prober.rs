@@ -1,13 +1,15 @@
 //! The engine: thousands of probes in flight on one thread.
 //!
-//! Owns the epoll loop, the timers and the sockets of all probes. A probe costs a socket, a connect, a send, a receive
-//! and a close, and one registration with epoll, which closing undoes. Sockets in flight are capped: what exceeds the cap
+//! Owns the epoll loop, the timers and the sockets of all probes. A probe costs a connect, a send, a receive, and what gives the socket
+//! back for another port; a socket, its registration with epoll and a close where there is no such socket yet. Sockets in flight are capped: what exceeds the cap
 //! waits, and its time does not run meanwhile. What has arrived is always read before a probe may time out, so that a
 //! stalled process does not blame a server whose answer waits in the socket. It judges nothing.
 
 mod error;
+mod ports;
 mod probe;
 mod waker;
+mod words;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -31,7 +33,9 @@ use crate::worker::{Done, Errand, Workers};
 pub use error::ProbeError;
 pub(crate) use error::system;
 pub use waker::Waker;
+pub use words::{Finished, Settings, Stats};
 
+use ports::Ports;
 use probe::{Kind, Probe, TURN_MASK, event_parts};
 
 /// Events taken from the kernel at a time.
@@ -46,56 +50,14 @@ const BUFFER: usize = 1 << 18;
 /// Probes that may wait for a socket. Beyond that they end at once, Unknown.
 const WAITING_MAX: usize = 200_000;
 /// Probes under way from which on it pays to gather their answers.
-const GATHERED_MIN: usize = 8;
+const GATHERED_MIN: usize = 4;
+/// Sockets that nobody has are kept at most; a part of all there may be at most.
+const PORTS_MAX: usize = 1_024;
+const PORTS_PART: usize = 8;
 /// The event that the waker makes; no probe has this place.
 const WAKER: u64 = u64::MAX;
 /// The event that a watched descriptor makes; no probe has this place either.
 const WATCHED: u64 = u64::MAX - 1;
-
-/// How a [`Prober`] behaves.
-#[derive(Debug, Clone, Copy)]
-pub struct Settings {
-    /// The most sockets in flight.
-    pub max_sockets: usize,
-    /// When many probes are under way: after a wake-up, what arrives within this span is taken together with one more.
-    /// Latencies are told to within it; zero tells them exactly and wakes up for every answer.
-    pub gather: Duration,
-    /// Whether outcomes hold the reply.
-    pub keep_replies: bool,
-}
-
-impl Default for Settings {
-    /// 4,000 sockets, no gathering, no replies kept.
-    fn default() -> Self {
-        Self { max_sockets: 4_000, gather: Duration::ZERO, keep_replies: false }
-    }
-}
-
-/// A probe that is over.
-#[derive(Debug)]
-pub struct Finished {
-    /// The number that it was started with.
-    pub token: u64,
-    /// When it was begun.
-    pub started: Time,
-    /// How it ended.
-    pub outcome: Outcome,
-}
-
-/// Counts since the start, and what is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stats {
-    /// Probes begun.
-    pub started: u64,
-    /// Probes that had to wait for a socket.
-    pub waited: u64,
-    /// Times that the loop was woken.
-    pub wakes: u64,
-    /// Probes under way now.
-    pub in_flight: usize,
-    /// Probes waiting for a socket now.
-    pub waiting: usize,
-}
 
 #[derive(Debug, Default)]
 struct Slot {
@@ -123,6 +85,7 @@ pub struct Prober {
     /// When which probe wants to be called; entries of probes that are over are skipped.
     timers: BinaryHeap<Reverse<(Time, u32, u32)>>,
     waiting: VecDeque<Waiting>,
+    ports: Ports,
     /// Runs what is secured.
     worker: Workers,
     /// What the worker has ended beside DNS.
@@ -132,8 +95,6 @@ pub struct Prober {
     reserved: usize,
     random: Random,
     stats: Stats,
-    /// When the loop was last woken.
-    woken: Time,
     buffer: Box<[u8]>,
 }
 
@@ -150,9 +111,13 @@ impl Prober {
             .add(&event, EpollEvent::new(EpollFlags::EPOLLIN, WAKER))
             .map_err(system("watching the event descriptor"))?;
         let waker = Waker::new(event);
+        // Whoever gathers nothing runs few probes: for those a socket of their own is the least.
+        let most =
+            if settings.gather.is_zero() { 0 } else { PORTS_MAX.min(settings.max_sockets / PORTS_PART) };
         Ok(Self {
             settings,
             epoll,
+            ports: Ports::new(most),
             worker: Workers::new(settings.max_sockets, &waker),
             waker,
             ended: VecDeque::new(),
@@ -164,7 +129,6 @@ impl Prober {
             reserved: 0,
             random: Random::default(),
             stats: Stats::default(),
-            woken: Time::ZERO,
             buffer: vec![0; BUFFER].into(),
         })
     }
@@ -189,7 +153,7 @@ impl Prober {
     pub fn stats(&self) -> Stats {
         let (secured, queued) = self.worker.load();
         let in_flight = self.slots.len() - self.free.len() + secured;
-        Stats { in_flight, waiting: self.waiting.len() + queued, ..self.stats }
+        Stats { in_flight, waiting: self.waiting.len() + queued, opened: self.ports.opened(), ..self.stats }
     }
 
     /// Begins a probe now, or as soon as there are sockets for it. Its end comes out of [`Prober::next_finished`] with
@@ -253,13 +217,12 @@ impl Prober {
         let idle = self.finished.is_empty() && !self.worker.has_refused();
         let mut wait = if idle { wake.since(now) } else { Duration::ZERO };
         if !self.settings.gather.is_zero() && self.stats().in_flight >= GATHERED_MIN && !wait.is_zero() {
-            let pause = self.settings.gather.saturating_sub(now.since(self.woken)).min(wait);
-            if !pause.is_zero() {
-                std::thread::sleep(pause);
-                wait = wake.since(clock::now());
-            }
+            let pause = self.settings.gather.min(wait);
+            std::thread::sleep(pause);
+            wait = wake.since(clock::now());
         }
         let mut events = [EpollEvent::empty(); EVENTS];
+        let mut woken = now;
         for _ in 0..ROUNDS_MAX {
             let count = match self.epoll.wait(&mut events, timeout(wait)) {
                 Ok(count) => count,
@@ -267,27 +230,32 @@ impl Prober {
                 Err(errno) => return Err(system("waiting for answers")(errno)),
             };
             self.stats.wakes += 1;
-            self.woken = clock::now();
+            woken = clock::now();
             for event in events.iter().take(count) {
-                self.ready(event.data(), event.events(), self.woken);
+                self.ready(event.data(), event.events(), woken);
             }
             if count < EVENTS {
                 break;
             }
             wait = Duration::ZERO;
         }
-        self.expire(self.woken);
-        while self.waiting.front().is_some_and(|next| self.has_room(&next.check)) {
-            if let Some(Waiting { token, check, target }) = self.waiting.pop_front() {
-                self.begin(token, check, target);
-            }
+        self.expire(woken);
+        while let Some(next) = self.waiting.front().map(|next| Arc::clone(&next.check))
+            && self.has_room(&next)
+            && let Some(Waiting { token, check, target }) = self.waiting.pop_front()
+        {
+            self.begin(token, check, target);
         }
         Ok(())
     }
 
     /// Whether all sockets that the check may need are to be had. A check that needs more than there are may run alone.
-    fn has_room(&self, check: &DnsCheck) -> bool {
-        self.reserved == 0 || self.reserved + usize::from(check.tries.get()) <= self.settings.max_sockets
+    fn has_room(&mut self, check: &DnsCheck) -> bool {
+        let wanted = self.reserved + usize::from(check.tries.get());
+        if wanted + self.ports.kept() > self.settings.max_sockets {
+            self.ports.close_idle();
+        }
+        self.reserved == 0 || wanted <= self.settings.max_sockets
     }
 
     fn begin(&mut self, token: u64, check: Arc<DnsCheck>, target: Target) {
@@ -360,7 +328,9 @@ impl Prober {
             && let Some(probe) = slot.probe.as_mut()
         {
             while let Some(action) = probe.exchange.poll_action() {
-                if let Err((attempt, cause)) = probe.act(action, &self.epoll, place, slot.turn) {
+                if let Err((attempt, cause)) =
+                    probe.act(action, (&self.epoll, &mut self.ports), place, slot.turn)
+                {
                     probe.exchange.handle(&probe.check, Input::Failed { attempt, cause }, now);
                 }
             }
@@ -376,7 +346,12 @@ impl Prober {
 
     /// Takes the outcome of a probe's exchange; a validating one goes on with another.
     fn over(&mut self, place: u32, probe: Probe, now: Time) {
-        let Probe { token, started, check, target, exchange, validation, .. } = probe;
+        let Probe { token, started, check, target, exchange, validation, sockets } = probe;
+        for conn in sockets.into_iter().flatten() {
+            if conn.kind == (Kind::Udp { answered: true }) {
+                self.ports.give_back(&target, conn.fd, &mut self.buffer);
+            }
+        }
         let tries = usize::from(check.tries.get());
         let Some(mut outcome) = exchange.into_outcome() else { return };
         if let Some(mut validation) = validation {
@@ -427,13 +402,16 @@ impl Prober {
             self.waker.drain();
             return;
         }
-        let (place, turn, attempt) = event_parts(data);
-        for _ in 0..READS_MAX {
-            let Some(slot) = self.slots.get_mut(place as usize).filter(|slot| slot.turn & TURN_MASK == turn)
-            else {
+        let (place, turn, attempt) = self.ports.owner(data).unwrap_or_else(|| event_parts(data));
+        for round in 0..READS_MAX {
+            let slot =
+                self.slots.get_mut(place as usize).filter(|slot| slot.turn & TURN_MASK == turn & TURN_MASK);
+            let Some(probe) = slot.and_then(|slot| slot.probe.as_mut()) else {
+                if round == 0 {
+                    self.ports.discard(data);
+                }
                 return;
             };
-            let Some(probe) = slot.probe.as_mut() else { return };
             let Some(Some(conn)) = probe.sockets.get_mut(usize::from(attempt)) else { return };
             let input = match conn.kind {
                 Kind::TcpConnecting => match socket::connected(&conn.fd) {
@@ -450,7 +428,7 @@ impl Prober {
                         Input::Failed { attempt, cause: crate::cause::waiting(errno, Transport::Tcp) }
                     }
                 },
-                Kind::Udp => match socket::receive(&conn.fd, &mut self.buffer) {
+                Kind::Udp { .. } => match socket::receive(&conn.fd, &mut self.buffer) {
                     Ok(length) => Input::DatagramArrived {
                         attempt,
                         octets: self.buffer.get(..length).unwrap_or_default(),
@@ -478,6 +456,10 @@ impl Prober {
             probe.exchange.handle(&probe.check, input, now);
             if flooded && !probe.exchange.is_over() && probe.exchange.strays() == 1 {
                 socket::enlarge(&conn.fd);
+            }
+            // A flooded socket is better closed.
+            if flooded && probe.exchange.is_over() && probe.exchange.strays() == 0 {
+                conn.kind = Kind::Udp { answered: true };
             }
             self.drive(place, now);
         }

@@ -179,6 +179,17 @@ impl Target {
         Ok(fd)
     }
 
+    /// What sockets must have in common to take each other's place: family and source. `None` where they carry marks, of which parting from
+    /// the port takes some away.
+    pub(crate) fn origin(&self) -> Option<(bool, Option<SocketAddr>)> {
+        (self.marks == Marks::default()).then_some((self.server.is_ipv4(), self.source))
+    }
+
+    /// Connects a UDP socket of the same origin that was parted from its port.
+    pub(crate) fn connect_again(&self, fd: &OwnedFd) -> Result<(), Errno> {
+        connect(fd.as_raw_fd(), &SockaddrStorage::from(self.server))
+    }
+
     /// A datagram socket for echo requests (ping_socket of Linux), connected to the server. It takes no privilege where
     /// `net.ipv4.ping_group_range` includes a group of this process.
     pub(crate) fn open_ping(&self) -> Result<OwnedFd, PingError> {
@@ -223,6 +234,11 @@ pub(crate) fn send_all(fd: &OwnedFd, octets: &[u8]) -> Result<(), Errno> {
         Ok(_) => Err(Errno::ENOBUFS),
         Err(errno) => Err(errno),
     }
+}
+
+/// Parts a UDP socket from its server and its port, which is free at once, as if it were closed; a source address stays.
+pub(crate) fn part(fd: &OwnedFd) -> Result<(), rustix::io::Errno> {
+    rustix::net::connect_unspec(fd)
 }
 
 /// Receives what is there.

@@ -5,7 +5,7 @@
 mod fake;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use checker_core::dns::{Class, DnsCheck, Outcome, Question, RecordType, Timeout, Tries};
@@ -67,6 +67,47 @@ fn sockets_are_capped_and_the_rest_waits() {
         assert!(matches!(outcome.cause, Some(Cause::DnsTimeout | Cause::LateTimer)), "{outcome:?}");
         assert!(outcome.elapsed >= Duration::from_millis(50), "{outcome:?}");
     }
+}
+
+#[test]
+fn sockets_are_used_again_with_fresh_ports_and_nothing_left_in_them() {
+    let ports = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&ports);
+    // Every answer comes twice: what is left in a socket must not meet its next probe.
+    let server = Fake::udp(move |socket, peer, query| {
+        seen.lock().unwrap().push(peer.port());
+        send(socket, peer, &right(query));
+        send(socket, peer, &right(query));
+    });
+    let closed = Fake::udp(|_, _, _| {}).addr;
+    let here: std::net::IpAddr = "127.0.0.9".parse().unwrap();
+    let sources = [None, Some(here)];
+    let settings = Settings { gather: Duration::from_millis(1), ..Settings::default() };
+    let mut prober = Prober::new(settings).unwrap();
+    let check = check(Duration::from_secs(20));
+    for round in 0..20 {
+        for token in 0..20 {
+            let source = sources[token as usize % 2];
+            prober.start(token, &check, Target::new(server.addr, source).unwrap());
+        }
+        // One that is refused, too: its socket must not be handed on with the error.
+        prober.start(20, &check, Target::new(closed, None).unwrap());
+        let ended = all(&mut prober, 21);
+        assert_eq!(ended[&20].cause, Some(Cause::UdpRefused), "{round}: {:?}", ended[&20]);
+        for token in 0..20 {
+            let outcome = &ended[&token];
+            assert_eq!((outcome.verdict, outcome.strays), (Verdict::Up, 0), "{round}, {token}: {outcome:?}");
+        }
+    }
+    // The refused one takes a new one each time, at most; all others are those of the first round.
+    let opened = prober.stats().opened;
+    assert!((21..=60).contains(&opened), "{opened} sockets for 420 probes");
+    let mut ports = ports.lock().unwrap().clone();
+    assert_eq!(ports.len(), 400);
+    ports.sort_unstable();
+    ports.dedup();
+    // Random ones of some thousands: a few meet by chance.
+    assert!(ports.len() > 370, "{} ports for 400 probes", ports.len());
 }
 
 #[test]

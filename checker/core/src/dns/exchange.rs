@@ -19,7 +19,7 @@ use crate::time::Time;
 use crate::verdict::{Blame, Cause, Verdict};
 
 use told::{local, slow};
-pub use words::{Action, Input, Outcome, Wake};
+pub use words::{Action, Essentials, Input, Outcome, Wake};
 
 /// How late the end of a probe may be noticed. Beyond that this process was stalled, and silence proves nothing.
 pub const LATE_MAX: Duration = Duration::from_millis(250);
@@ -271,8 +271,7 @@ impl Exchange {
         if transport != check.transport && self.passed.is_none() && !judgement.detail.is_empty() {
             judgement.detail.push_str(" (over TCP, where the reply over UDP sent us)");
         }
-        let reply = self.keep_reply.then(|| octets.into());
-        self.finish(judgement, Some(latency), reply, transport, now);
+        self.finish(judgement, Some(latency), Some(octets), transport, now);
     }
 
     fn octets_arrived(&mut self, check: &DnsCheck, attempt: u8, octets: &[u8], now: Time) {
@@ -412,7 +411,7 @@ impl Exchange {
         &mut self,
         judgement: Judgement,
         latency: Option<Duration>,
-        reply: Option<Box<[u8]>>,
+        reply: Option<&[u8]>,
         transport: Transport,
         now: Time,
     ) {
@@ -439,7 +438,8 @@ impl Exchange {
             attempts: self.attempts,
             strays: self.strays,
             transport,
-            reply,
+            essentials: reply.and_then(|octets| Essentials::of(octets, transport)),
+            reply: reply.filter(|_| self.keep_reply).map(Box::from),
         });
     }
 

@@ -97,6 +97,7 @@ pub fn validate(octets: &[u8]) -> Vec<Outcome> {
                 attempts: 1,
                 strays: 0,
                 transport: Transport::Udp,
+                essentials: None,
                 reply: Some(reply.into()),
             };
             match validation.handle(outcome, &Gullible, start) {

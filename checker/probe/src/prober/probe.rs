@@ -10,6 +10,7 @@ use checker_core::{Cause, Time};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
+use super::ports::Ports;
 use crate::socket::{self, Target};
 
 /// One probe under way.
@@ -34,7 +35,10 @@ pub(super) struct Conn {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    Udp,
+    /// Whether the reply has come.
+    Udp {
+        answered: bool,
+    },
     TcpConnecting,
     TcpConnected,
 }
@@ -44,23 +48,21 @@ impl Probe {
     pub(super) fn act(
         &mut self,
         action: Action,
-        epoll: &Epoll,
+        (epoll, ports): (&Epoll, &mut Ports),
         place: u32,
         turn: u32,
     ) -> Result<(), (u8, Cause)> {
         match action {
             Action::OpenUdp { attempt } => {
                 let failed = |cause| (attempt, cause);
-                let fd = self.target.open_udp().map_err(failed)?;
+                let fd = ports.open(epoll, &self.target, (place, turn, attempt)).map_err(failed)?;
                 let query = self.exchange.query(&self.check, attempt);
                 // An error from the network that `send` reports is one that came for this socket, so it is the server's.
                 socket::send_all(&fd, query.datagram()).map_err(|errno| match errno {
                     Errno::ECONNREFUSED => failed(Cause::UdpRefused),
                     errno => failed(crate::cause::opening(errno)),
                 })?;
-                let event = EpollEvent::new(EpollFlags::EPOLLIN, event_data(place, turn, attempt));
-                epoll.add(&fd, event).map_err(|errno| failed(crate::cause::opening(errno)))?;
-                self.keep(attempt, Conn { fd, kind: Kind::Udp });
+                self.keep(attempt, Conn { fd, kind: Kind::Udp { answered: false } });
             }
             Action::OpenTcp { attempt } => {
                 let failed = |cause| (attempt, cause);

@@ -179,6 +179,7 @@ fn failed(check: &DnsCheck, cause: Cause) -> Outcome {
         attempts: 0,
         strays: 0,
         transport: check.transport,
+        essentials: None,
         reply: None,
     }
 }

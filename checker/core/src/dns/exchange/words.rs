@@ -2,6 +2,7 @@
 //!
 //! Owns the words between one probe and the shell that runs it. There is no logic here.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::dns::check::Transport;
@@ -121,6 +122,57 @@ pub struct Outcome {
     pub strays: u32,
     /// The transport that the end came over.
     pub transport: Transport,
+    /// The essentials of the reply that decided.
+    pub essentials: Option<Essentials>,
     /// The reply that decided, if it was to be kept.
     pub reply: Option<Box<[u8]>>,
+}
+
+/// The essentials of a reply: its flags and counts (RFC 1035 section 4.1.1), its length, and what it came over. Shown as `NOERROR aa rd ra,
+/// 1 answer, 62 octets over udp`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Essentials {
+    flags: [u8; 2],
+    answers: u16,
+    octets: u16,
+    transport: Transport,
+}
+
+impl Essentials {
+    /// Those of a message; `None` when it has no whole header.
+    #[must_use]
+    pub fn of(message: &[u8], transport: Transport) -> Option<Self> {
+        let [_, _, high, low, _, _, answers @ .., _, _, _, _] = message.first_chunk::<12>()?;
+        let octets = u16::try_from(message.len()).unwrap_or(u16::MAX);
+        Some(Self { flags: [*high, *low], answers: u16::from_be_bytes(*answers), octets, transport })
+    }
+}
+
+impl fmt::Display for Essentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { flags: [high, low], answers, octets, transport } = *self;
+        match low & 0x0f {
+            0 => f.write_str("NOERROR")?,
+            1 => f.write_str("FORMERR")?,
+            2 => f.write_str("SERVFAIL")?,
+            3 => f.write_str("NXDOMAIN")?,
+            4 => f.write_str("NOTIMP")?,
+            5 => f.write_str("REFUSED")?,
+            other => write!(f, "RCODE{other}")?,
+        }
+        for (set, flag) in [
+            (high & 0x04, "aa"),
+            (high & 0x02, "tc"),
+            (high & 0x01, "rd"),
+            (low & 0x80, "ra"),
+            (low & 0x20, "ad"),
+            (low & 0x10, "cd"),
+        ] {
+            if set != 0 {
+                write!(f, " {flag}")?;
+            }
+        }
+        let plural = if answers == 1 { "" } else { "s" };
+        write!(f, ", {answers} answer{plural}, {octets} octets over {}", transport.as_str())
+    }
 }
