@@ -173,6 +173,9 @@ pub struct CheckHead {
     pub lateness_ms: u64,
     /// Probes that could not be run in the last summary's span: trouble at our own end.
     pub local_failures: u64,
+    /// Probes that wait for their turn, since as many of their kind as may be are under way: their checks run late.
+    #[serde(skip_serializing_if = "is_none")]
+    pub waiting: u64,
     /// Since when this director is blind: most servers fail and no sentinel answers. Absent when it sees.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blind_since: Option<Timestamp>,
@@ -259,6 +262,10 @@ impl RealServerHealth {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
 fn is_zero(count: &u32) -> bool {
     *count == 0
 }

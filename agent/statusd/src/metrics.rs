@@ -284,6 +284,12 @@ fn kernel(out: &mut Exposition, snapshot: &Snapshot) {
     );
     out.sample(&[], checks.local_failures);
     out.family(
+        "holdfast_checkd_waiting",
+        Kind::Gauge,
+        "Probes that waited for their turn at the latest summary: as many of their kind as may be were under way.",
+    );
+    out.sample(&[], checks.waiting);
+    out.family(
         "holdfast_checkd_lateness_seconds",
         Kind::Gauge,
         "The latest that a probe of the latest summary began.",

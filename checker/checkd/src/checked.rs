@@ -11,7 +11,7 @@ use agent_api::config::{Check, CheckKind, ProbeMarks, Rhythm};
 use agent_api::{Basis, CauseCode, RealServerHealth};
 use checker_core::thresholds::{Change, FALLS_MAX, Memory};
 use checker_core::verdict::Blame;
-use checker_core::{Cause, Finding, Pace, Standing, Thresholds, Verdict};
+use checker_core::{Cause, Finding, LatencyLimits, Pace, Standing, Thresholds, Verdict};
 use checker_probe::{Errand, Interface, Marks, Target, may_become};
 use jiff::{SignedDuration, Timestamp};
 
@@ -29,12 +29,15 @@ pub(crate) struct Plan {
     pub(crate) initial: Verdict,
     /// Falling again this soon after a return counts as flapping; zero: never.
     pub(crate) damping: Duration,
+    /// How long a pass may take, where the kind has no rule of its own.
+    pub(crate) latency: LatencyLimits,
 }
 
 impl Plan {
     /// The plan for a check.
     pub(crate) fn new(check: &Check) -> Result<Self, String> {
-        let Rhythm { interval, fast_interval, down_interval, rise, fall, initial, damping } = check.rhythm;
+        let Rhythm { interval, fast_interval, down_interval, rise, fall, initial, damping, latency } =
+            check.rhythm;
         let ProbeMarks { interface, mark, dscp } = &check.marks;
         let interface = interface.as_deref().and_then(Interface::named);
         let marks = Marks { interface, mark: *mark, dscp: *dscp };
@@ -65,7 +68,7 @@ impl Plan {
                 Kind::Exec(Arc::new(exec.clone()))
             }
         };
-        Ok(Self { work: Arc::new(Work { target, kind }), pace, thresholds, initial, damping })
+        Ok(Self { work: Arc::new(Work { target, kind }), pace, thresholds, initial, damping, latency })
     }
 }
 
@@ -220,7 +223,9 @@ impl Checked {
     /// The same server under another plan: the verdict stays, its counters start afresh unless they mean the same.
     pub(crate) fn replanned(&self, plan: Plan) -> Self {
         let memory = self.standing.memory();
-        let same = self.plan.work == plan.work && self.plan.thresholds == plan.thresholds;
+        let same = self.plan.work == plan.work
+            && self.plan.thresholds == plan.thresholds
+            && self.plan.latency == plan.latency;
         let standing = if same {
             self.standing
         } else {
@@ -251,6 +256,7 @@ impl Checked {
 
     /// Takes what a probe found.
     pub(crate) fn observe(&mut self, finding: &Finding, now: Timestamp) -> Observed {
+        let finding = &*self.plan.latency.judge(finding);
         let before = (self.standing, self.falls);
         let mut news = self.history.take(finding, now);
         let changed = |reason: &Option<Box<Reason>>| match (reason, finding.cause) {

@@ -353,10 +353,7 @@ impl Daemon {
                 "probes could not be run: trouble at this machine's own end"
             );
         }
-        let (running, waiting) = self.runner.programs();
-        if waiting > 0 {
-            warn!(running, waiting, "programs wait for their turn: checks by program run late");
-        }
+        self.head.waiting = self.say_who_waits();
         let Words { swallowed, .. } = std::mem::take(&mut self.words);
         if swallowed > 0 {
             warn!("{swallowed} more real servers changed their verdict");
@@ -372,6 +369,25 @@ impl Daemon {
         status(&format!("{up} up, {degraded} degraded, {down} down, {unknown} unknown"));
         self.head.lateness_ms = 0;
         self.head.local_failures = 0;
+    }
+
+    /// Says once that probes wait for their turn, and once that none does any more. Returns how many do.
+    fn say_who_waits(&mut self) -> u64 {
+        let (running, programs) = self.runner.programs();
+        let others = self.runner.waiting();
+        let waiting = programs + others;
+        match (waiting > 0, self.head.waiting > 0) {
+            (true, false) if programs > 0 => {
+                warn!(running, waiting, "programs wait for their turn: checks by program run late");
+            }
+            (true, false) => warn!(
+                waiting,
+                "probes wait for their turn: as many of their kind as may be are under way, so checks run late"
+            ),
+            (false, true) => info!("no probe waits for its turn any more"),
+            _ => {}
+        }
+        u64::try_from(waiting).unwrap_or(u64::MAX)
     }
 
     fn reload(&mut self, loaded: Result<agent_api::config::Config, LoadError>) {

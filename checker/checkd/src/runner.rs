@@ -72,6 +72,11 @@ impl Runner {
         Some(Finished { token: over.token, started: over.started, finding: over.finding })
     }
 
+    /// How many probes wait for their turn, programs aside.
+    pub(crate) fn waiting(&self) -> usize {
+        self.dns.stats().waiting
+    }
+
     /// How many programs run, and how many wait for their turn.
     pub(crate) fn programs(&self) -> (usize, usize) {
         self.exec.load()

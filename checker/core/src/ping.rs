@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::dns::Timeout;
 use crate::finding::Finding;
+use crate::late;
 use crate::time::Time;
 use crate::verdict::{Cause, Verdict};
 
@@ -15,9 +16,6 @@ use crate::verdict::{Cause, Verdict};
 pub const COUNT_MAX: u8 = 20;
 /// Octets of the data in a request, at most: what fits into an Ethernet frame.
 pub const SIZE_MAX: u16 = 1_452;
-/// How late the end of a probe may be noticed. Beyond that this process was stalled, and silence proves nothing.
-const LATE_MAX: Duration = Duration::from_millis(250);
-
 /// A check by echo requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PingCheck {
@@ -147,12 +145,10 @@ impl Ping {
     fn end(&self, check: &PingCheck, now: Time) -> Finding {
         let replies = self.replies();
         let out = self.sent.len();
-        if replies < usize::from(check.count) && now.since(self.deadline) > LATE_MAX {
-            let late = ms(now.since(self.deadline));
-            return Finding::failed(
-                Cause::LateTimer,
-                format!("the end of the probe was noticed {late} late"),
-            );
+        if replies < usize::from(check.count)
+            && let Some(late) = late::noticed_late(now.since(self.deadline))
+        {
+            return late;
         }
         if replies == 0 {
             let limit = ms(check.timeout.get());

@@ -1,7 +1,7 @@
 //! When the next probe is due.
 //!
 //! Owns the due times of many recurring probes: their phases are spread over the interval, jitter keeps them from falling
-//! into step, and what is due within a small window is handed out together, so that it shares one wake-up. It never
+//! into step, and with one that is due go those that are within a small window after it, so that they share one wake-up. It never
 //! runs a probe and never reads a clock.
 
 use std::cmp::Reverse;
@@ -68,14 +68,16 @@ pub struct Schedule {
     queue: BinaryHeap<Reverse<(Time, ProbeId)>>,
     places: Vec<Place>,
     free: Vec<u32>,
+    /// Whether one was due since [`Schedule::poll_due`] last found none: then the window goes with it.
+    open: bool,
 }
 
 impl Schedule {
-    /// An empty schedule. `seed` makes phases differ between machines; what is due within `window` after a wake-up
+    /// An empty schedule. `seed` makes phases differ between machines; what is due within `window` after one that is due
     /// is handed out with it.
     #[must_use]
     pub fn new(seed: u64, window: Duration) -> Self {
-        Self { seed, window, queue: BinaryHeap::new(), places: Vec::new(), free: Vec::new() }
+        Self { seed, window, queue: BinaryHeap::new(), places: Vec::new(), free: Vec::new(), open: false }
     }
 
     /// Changes the window.
@@ -139,14 +141,18 @@ impl Schedule {
         self.queue.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Hands out one probe that is due at `now`, or within the window after it. It is not handed out again before
-    /// [`Schedule::started`] has said when it was started. To be called until it returns `None`.
+    /// Hands out one probe that is due at `now`; and after it those that are due within the window after `now`, but not these alone: whoever
+    /// was woken for something else would else begin them one by one. None is handed out again before [`Schedule::started`] has said when
+    /// it was started. To be called until it returns `None`.
     pub fn poll_due(&mut self, now: Time) -> Option<Due> {
         self.skip_stale();
-        let Reverse((at, id)) = *self.queue.peek()?;
-        if at > now + self.window {
+        let next = self.queue.peek().map(|Reverse(next)| *next);
+        let limit = if self.open { now + self.window } else { now };
+        let Some((at, id)) = next.filter(|(at, _)| *at <= limit) else {
+            self.open = false;
             return None;
-        }
+        };
+        self.open = true;
         self.queue.pop();
         if let Some(place) = self.place_mut(id) {
             place.due = None;

@@ -9,15 +9,13 @@ use std::time::Duration;
 
 use crate::dns::{Timeout, Transport};
 use crate::finding::{Finding, quoted};
+use crate::late;
 use crate::time::Time;
 use crate::tls::Tls;
 use crate::verdict::Cause;
 
 /// Octets of a stream that are held while the expected text is looked for.
 pub const HELD_MAX: usize = 16_384;
-/// How late the end of a probe may be noticed. Beyond that this process was stalled, and silence proves nothing.
-const LATE_MAX: Duration = Duration::from_millis(250);
-
 /// A check by talking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TalkCheck {
@@ -156,7 +154,8 @@ impl Talk {
     }
 
     fn pass(&mut self, now: Time, reply: String) {
-        self.finding = Some(Finding::passed(now.since(self.started), reply));
+        let passed = Finding::passed(now.since(self.started), reply);
+        self.finding = Some(late::in_time(passed, now.since(self.deadline)));
     }
 
     fn arrived(&mut self, check: &TalkCheck, octets: &[u8], now: Time) {
@@ -182,12 +181,8 @@ impl Talk {
 
     fn silence(&self, check: &TalkCheck, now: Time) -> Finding {
         let limit = ms(check.timeout.get());
-        if now.since(self.deadline) > LATE_MAX {
-            let late = ms(now.since(self.deadline));
-            return Finding::failed(
-                Cause::LateTimer,
-                format!("the end of the probe was noticed {late} late"),
-            );
+        if let Some(late) = late::noticed_late(now.since(self.deadline)) {
+            return late;
         }
         match (check.transport, self.read) {
             (Transport::Udp, 0) if check.silence_passes => Finding {

@@ -200,6 +200,7 @@ causes! {
     ExecWarning "exec_warning" Server "The monitoring plugin warns.";
     ExecSignal "exec_signal" Server "The program was ended by a signal.";
     ExecTimeout "exec_timeout" Server "The program did not end within its time limit and was killed with its children.";
+    TooSlow "too_slow" Server "The check passed, but took longer than it may.";
     HostUnreachable "host_unreachable" Server "A host on the way, or the lack of an ARP answer, says that the server can't be reached.";
     NetUnreachable "net_unreachable" Local "This machine has no route to the server, or forbids sending to it.";
     NoSocket "no_socket" Local "This machine could not open a socket: out of descriptors, ports or memory.";

@@ -21,7 +21,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use checker_core::exec::{End, ExecCheck, OUTPUT_MAX, judge};
-use checker_core::{Cause, Finding, Time};
+use checker_core::{Finding, Time, late};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::{Signal, killpg};
@@ -42,8 +42,6 @@ const WAITING_MAX: usize = 100_000;
 const GRACE: Duration = Duration::from_millis(200);
 /// How often a child is looked after that says nothing.
 const LOOK: Duration = Duration::from_millis(20);
-/// How late the end of a probe may be noticed. Beyond that this process was stalled, and a time limit proves nothing.
-const LATE_MAX: Duration = Duration::from_millis(250);
 /// Pieces of output that are read before the child is looked after again.
 const READS_MAX: usize = 64;
 /// The stack of a thread that looks after a child.
@@ -175,11 +173,13 @@ fn run(check: &ExecCheck, started: Time, stop: &AtomicBool) -> Finding {
         Ok((child, reader)) => look_after(child, reader, started + check.timeout.get(), stop, &mut output),
         Err(why) => (End::NotStarted(why), Duration::ZERO),
     };
-    if end == End::TimedOut && late > LATE_MAX {
-        let detail = format!("the end of the probe was noticed {} ms late", late.as_millis());
-        return Finding::failed(Cause::LateTimer, detail);
+    if end == End::TimedOut
+        && let Some(late) = late::noticed_late(late)
+    {
+        return late;
     }
-    judge(check, &end, &output, clock::now().since(started))
+    let now = clock::now();
+    late::in_time(judge(check, &end, &output, now.since(started)), now.since(started + check.timeout.get()))
 }
 
 /// Waits for the end of a child, by itself or by us, kills what is left of its group, and reaps it. Says how late after

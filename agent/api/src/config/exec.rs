@@ -84,7 +84,7 @@ pub(super) fn raw<'t>(book: &mut Book<'_>, table: &Table<'t>) -> RawExec<'t> {
             }
         }),
         means: RawMeans::read(book, table),
-        rhythm: rhythm::raw(book, table),
+        rhythm: rhythm::timed(book, table),
     }
 }
 

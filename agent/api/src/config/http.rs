@@ -196,7 +196,7 @@ pub(super) fn raw(book: &mut Book<'_>, table: &Table<'_>) -> RawHttp {
             Some(tables.iter().map(|table| RawRequest::read(book, table)).collect())
         }),
         tls: tls::raw(book, table),
-        rhythm: rhythm::raw(book, table),
+        rhythm: rhythm::timed(book, table),
     }
 }
 

@@ -6,7 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use checker_core::dns::{DnsCheck, Timeout};
-use checker_core::{ExecCheck, FileCheck, HttpCheck, PingCheck, SmtpCheck, TalkCheck, Verdict};
+use checker_core::{
+    ExecCheck, FileCheck, HttpCheck, LatencyLimits, PingCheck, SmtpCheck, TalkCheck, Verdict,
+};
 
 use super::ProbeMarks;
 
@@ -95,6 +97,8 @@ pub struct Rhythm {
     /// `damping`: a server that falls again within this time after its return needs twice as many passes the next time.
     /// Default 0: not at all. At most one day.
     pub damping: Duration,
+    /// `latency_warn` and `latency_max` of the kinds that do not judge latency themselves. Default none.
+    pub latency: LatencyLimits,
 }
 
 impl Default for Rhythm {
@@ -107,6 +111,7 @@ impl Default for Rhythm {
             fall: 3,
             initial: Verdict::Unknown,
             damping: Duration::ZERO,
+            latency: LatencyLimits::default(),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! When a check runs and how many results make a verdict: the keys that every kind of check has.
 //!
 //! Owns `interval`, `fast_interval`, `down_interval`, `timeout`, `rise`, `fall`, `initial` and `damping`: their limits, and which of
-//! them go together.
+//! them go together; and `latency_warn` and `latency_max` for the kinds that have no rule of their own for latency.
 
 use std::time::Duration;
 
-use checker_core::Verdict;
 use checker_core::dns::Timeout;
+use checker_core::{LatencyLimits, Verdict};
 
 use super::Rhythm;
 use super::book::{Book, Place, quoted};
@@ -16,6 +16,7 @@ use super::table::{Given, Table};
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(3_600);
+const SHORTEST_LATENCY: Duration = Duration::from_millis(1);
 const LONGEST_DAMPING: Duration = Duration::from_secs(86_400);
 const MOST_IN_A_ROW: u32 = 100;
 
@@ -31,6 +32,18 @@ pub(super) struct RawRhythm {
     fall: Given<u32>,
     initial: Given<Verdict>,
     damping: Given<Duration>,
+    latency_warn: Given<Duration>,
+    latency_max: Given<Duration>,
+}
+
+/// The same with the limits of latency.
+pub(super) fn timed(book: &mut Book<'_>, table: &Table<'_>) -> RawRhythm {
+    let limits = SHORTEST_LATENCY..=Timeout::MAX;
+    RawRhythm {
+        latency_warn: table.duration(book, "latency_warn", limits.clone(), "50ms"),
+        latency_max: table.duration(book, "latency_max", limits, "500ms"),
+        ..raw(book, table)
+    }
 }
 
 /// Reads the rhythm in the table of a check.
@@ -59,6 +72,8 @@ pub(super) fn raw(book: &mut Book<'_>, table: &Table<'_>) -> RawRhythm {
             }
         }),
         damping: table.duration(book, "damping", Duration::ZERO..=LONGEST_DAMPING, "10m"),
+        latency_warn: Given::Absent,
+        latency_max: Given::Absent,
     }
 }
 
@@ -75,6 +90,8 @@ impl RawRhythm {
             fall: self.fall.or_else(base.fall),
             initial: self.initial.or_else(base.initial),
             damping: self.damping.or_else(base.damping),
+            latency_warn: self.latency_warn.or_else(base.latency_warn),
+            latency_max: self.latency_max.or_else(base.latency_max),
         }
     }
 }
@@ -126,6 +143,19 @@ pub(super) fn judged(book: &mut Book<'_>, raw: &RawRhythm) -> Option<(Rhythm, Ti
             ),
         );
     }
+    let latency = LatencyLimits { warn: optional(raw.latency_warn)?, max: optional(raw.latency_max)? };
+    if let (Some(warn), Some(max)) = (latency.warn, latency.max)
+        && warn >= max
+    {
+        let message = "latency_warn is not below latency_max, so it would never be seen; make it less";
+        wrong(place(raw.latency_warn), message.to_owned());
+    }
+    for (word, given) in [("latency_warn", raw.latency_warn), ("latency_max", raw.latency_max)] {
+        if optional(given)?.is_some_and(|limit| limit >= timeout) {
+            let message = format!("{word} is not below the timeout, so it would never be seen; make it less");
+            wrong(place(given), message);
+        }
+    }
     let rhythm = Rhythm {
         interval,
         fast_interval: fast,
@@ -134,6 +164,7 @@ pub(super) fn judged(book: &mut Book<'_>, raw: &RawRhythm) -> Option<(Rhythm, Ti
         fall: raw.fall.or(default.fall)?,
         initial: raw.initial.or(default.initial)?,
         damping: raw.damping.or(default.damping)?,
+        latency,
     };
     good.then_some((rhythm, Timeout::new(timeout).ok()?))
 }

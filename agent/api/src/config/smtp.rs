@@ -41,7 +41,7 @@ pub(super) fn raw(book: &mut Book<'_>, table: &Table<'_>) -> RawSmtp {
         hello: word(book, table, "hello", "hello = \"director.example.net\""),
         security: choice(book, table, "security", &choices),
         tls: tls::raw(book, table),
-        rhythm: rhythm::raw(book, table),
+        rhythm: rhythm::timed(book, table),
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn raw<'t>(book: &mut Book<'_>, table: &Table<'t>) -> RawTalk<'t> {
         port: table.number(book, "port", 1..=65_535),
         secured: table.switch(book, "tls"),
         tls: tls::raw(book, table),
-        rhythm: rhythm::raw(book, table),
+        rhythm: rhythm::timed(book, table),
     }
 }
 

@@ -37,6 +37,7 @@ pub const REASON_CODES: [&str; 30] = [
     "no_server_serving",
     "no_virtual_server",
     "not_in_table",
+    "probes_wait",
     "real_server_degraded",
     "real_server_down",
     "real_server_unknown",
@@ -121,6 +122,13 @@ pub(super) fn sight_reasons(checkd: &CheckHead, now: Timestamp) -> Vec<Reason> {
             length(age(since, now))
         );
         reasons.push(general(Level::Unknown, "director_blind", text));
+    }
+    if checkd.waiting > 0 {
+        let text = format!(
+            "{} probes wait for their turn, so checks run late: as many of their kind as may be are under way at once",
+            checkd.waiting
+        );
+        reasons.push(general(Level::Warning, "probes_wait", text));
     }
     for (name, health) in checkd.dependencies.iter().filter(|(_, health)| health.verdict == Verdict::Down) {
         let why = health.cause.as_ref().map_or_else(String::new, |cause| match health.detail.as_str() {

@@ -384,6 +384,7 @@ fn what_is_wrong_is_said_once() {
             |s| s.checkd.head.blind_since = Some(before(60)),
             &[(Unknown, "director_blind")],
         ),
+        ("probes wait", |s| s.checkd.head.waiting = 7, &[(Warning, "probes_wait")]),
         (
             "a parent is down",
             |s| {

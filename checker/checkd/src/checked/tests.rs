@@ -15,6 +15,7 @@ fn plan() -> Plan {
         thresholds: Thresholds::new(2, 3).unwrap(),
         initial: Verdict::Unknown,
         damping: Duration::ZERO,
+        latency: LatencyLimits::default(),
     }
 }
 
@@ -300,4 +301,27 @@ proptest! {
         prop_assert_eq!(before.basis.unwrap().settled, after.basis.unwrap().settled);
         prop_assert!(after.verdict == before.verdict || after.verdict == Verdict::Unknown);
     }
+}
+
+#[test]
+fn what_passes_too_slowly_is_degraded_or_fails() {
+    let ms = |ms| Some(Duration::from_millis(ms));
+    let plan = Plan { latency: LatencyLimits { warn: ms(100), max: ms(300) }, ..plan() };
+    let mut checked = Checked::new(plan.clone(), at(0));
+    let took = |latency| Finding::passed(Duration::from_millis(latency), "status 200".to_owned());
+    checked.observe(&took(20), at(1));
+    assert_eq!(checked.verdict(), Verdict::Up);
+    for second in 2..5 {
+        checked.observe(&took(150), at(second));
+    }
+    let health = checked.health();
+    assert_eq!((health.verdict, health.cause), (Verdict::Degraded, Some(Cause::TooSlow.into())));
+    assert!(health.detail.contains("150.0 ms"), "{}", health.detail);
+    for second in 5..8 {
+        checked.observe(&took(400), at(second));
+    }
+    assert_eq!(checked.verdict(), Verdict::Down);
+    // Other limits are another check: the verdict stays, the counters start afresh.
+    let other = checked.replanned(Plan { latency: LatencyLimits { warn: ms(100), max: None }, ..plan });
+    assert_eq!((other.verdict(), other.standing.memory().away), (Verdict::Down, 0));
 }

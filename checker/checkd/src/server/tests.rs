@@ -22,6 +22,7 @@ fn plan(names: &[(&str, bool)], require: u32) -> ServerPlan {
             thresholds: Thresholds::new(2, 3).unwrap(),
             initial: Verdict::Unknown,
             damping: Duration::ZERO,
+            latency: checker_core::LatencyLimits::default(),
         };
         CheckPlan { name: (*name).into(), advisory: *advisory, plan }
     };

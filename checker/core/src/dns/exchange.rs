@@ -14,15 +14,13 @@ use super::check::{DnsCheck, Question, Transport, Tries};
 use super::judge::{Judgement, Sent, Stray, judge, sort, wants_tcp};
 use super::query::Query;
 use super::template::Circumstances;
+use crate::late::{LATE_MAX, read_late};
 use crate::schedule::mix;
 use crate::time::Time;
 use crate::verdict::{Blame, Cause, Verdict};
 
 use told::{local, slow};
 pub use words::{Action, Essentials, Input, Outcome, Wake};
-
-/// How late the end of a probe may be noticed. Beyond that this process was stalled, and silence proves nothing.
-pub const LATE_MAX: Duration = Duration::from_millis(250);
 
 const TRIES_MAX: usize = Tries::MAX as usize;
 
@@ -261,6 +259,10 @@ impl Exchange {
                 Some(slow) if !slow.verdict.passes() || judgement.cause.is_none() => slow,
                 _ => judgement,
             };
+        }
+        let late = now.since(self.deadline);
+        if judgement.verdict.passes() && !late.is_zero() {
+            return self.fail(Cause::LateTimer, read_late(late), transport, now);
         }
         if judgement.verdict.passes() && check.tcp_too && transport == Transport::Udp {
             self.passed = Some(judgement);

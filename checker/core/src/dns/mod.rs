@@ -32,7 +32,7 @@ pub use ask::{Ask, Edns, FlagError, Flags, PaddingBlock};
 pub use bounds::{Bounds, BoundsError, seconds};
 pub use check::{CheckError, DnsCheck, Question, QuestionError, Timeout, Transport, Tries};
 pub use dnssec::{After, Algorithm, AnchorError, Crypto, Digest, TrustAnchor, Validation};
-pub use exchange::{Action, Essentials, Exchange, Input, LATE_MAX, Outcome, Wake};
+pub use exchange::{Action, Essentials, Exchange, Input, Outcome, Wake};
 pub use expect::{Empty, Expectation, Fit, Latency, Records, Signatures, Wanted};
 pub use judge::{Judgement, Sent, Stray, details, judge, judge_serial, serial_of, sort, summary, wants_tcp};
 pub use kind::{Class, KindError, Rcode, RcodeSet, RecordType};

@@ -71,6 +71,29 @@ fn no_gap_is_longer_than_the_interval_or_shorter_than_nine_tenths() {
 }
 
 #[test]
+fn what_is_only_almost_due_waits_for_one_that_is() {
+    let mut schedule = Schedule::new(7, WINDOW);
+    let ids: Vec<ProbeId> =
+        (0..400).map(|n| schedule.insert(&format!("pool/dns{n}"), SECOND, Time::ZERO)).collect();
+    let mut ids: Vec<(Time, ProbeId)> =
+        ids.into_iter().map(|id| (schedule.places[id.place()].due.unwrap(), id)).collect();
+    ids.sort_unstable();
+    let first = ids[0].0;
+    // Just before the first, whoever is awake for another reason begins nothing.
+    let early = Time::from_nanos(first.as_nanos() - 1_000_000);
+    assert_eq!(schedule.poll_due(early), None);
+    // With the first go all that are within the window after it, and then none any more.
+    let with_it = ids.iter().take_while(|(due, _)| *due <= first + WINDOW).count();
+    assert!(with_it > 1, "{with_it}");
+    let mut begun = Vec::new();
+    while let Some(due) = schedule.poll_due(first) {
+        begun.push(due.id);
+    }
+    assert_eq!(begun, ids[..with_it].iter().map(|(_, id)| *id).collect::<Vec<_>>());
+    assert_eq!(schedule.poll_due(first + WINDOW / 8), None);
+}
+
+#[test]
 fn they_stay_out_of_step() {
     // Started by one key each, after a minute they are still spread.
     let (mut schedule, _) = filled(2_000);

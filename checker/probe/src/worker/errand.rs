@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use checker_core::dns::Timeout;
+use checker_core::late;
 use checker_core::{Cause, FileCheck, Finding, HttpCheck, PingCheck, SmtpCheck, TalkCheck, Time, Verdict};
 use tokio::time::error::Elapsed;
 
@@ -16,9 +17,6 @@ use super::{Broken, ping, smtp, talk, web, word};
 use crate::clock;
 use crate::socket::Target;
 use crate::talk::Ended;
-
-/// How late the end of a probe may be noticed. Beyond that this process was stalled, and silence proves nothing.
-const LATE_MAX: Duration = Duration::from_millis(250);
 
 /// A check that is run beside the loop of sockets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +71,8 @@ pub(super) async fn run(token: u64, errand: Errand, target: Target, key: u64, cl
         Errand::Ping(check) => ping::run(check, &target, key).await,
         Errand::File(check) => word::run(check).await,
     };
+    // A runtime that is late itself looks at what has come before it looks at the clock.
+    let finding = late::in_time(finding, clock::now().since(started + errand.timeout().get()));
     Ended { token, started, finding }
 }
 
@@ -127,10 +127,7 @@ impl Course {
         let mut finding = match result {
             Ok(Ok(reply)) => Finding::passed(now.since(self.started), reply),
             Ok(Err(broken)) => broken.into(),
-            Err(_) if late > LATE_MAX => {
-                let detail = format!("the end of the probe was noticed {} ms late", late.as_millis());
-                return Finding::failed(Cause::LateTimer, detail);
-            }
+            Err(_) if let Some(late) = late::noticed_late(late) => return late,
             Err(_) => self.phase.over(self.limit.get()).into(),
         };
         degrade(&mut finding, self.expiring.as_deref());

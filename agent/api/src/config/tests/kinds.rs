@@ -157,6 +157,14 @@ fn what_is_said_of_wrong_http() {
             "timeout = \"1s\", connect_timeout = \"2s\"",
             "connect_timeout is longer than timeout, so it would never count",
         ),
+        (
+            "latency_warn = \"300ms\", latency_max = \"200ms\"",
+            "latency_warn is not below latency_max, so it would never be seen; make it less",
+        ),
+        (
+            "latency_warn = \"2s\", timeout = \"1s\"",
+            "latency_warn is not below the timeout, so it would never be seen; make it less",
+        ),
         ("redirects = 11", "redirects = 11 is out of range; write a whole number from 0 to 10"),
         ("url = [{ port = 1 }]", "port has no place in [[virtual_server.check.http.url]]; it belongs in"),
         ("tls_name = \"x\"", "tls_name has no place in [virtual_server.check.http]; it belongs in"),
@@ -170,6 +178,24 @@ fn what_is_said_of_wrong_http() {
         said(&format!("check.http.expect_body = [{list}]")),
         "expect_body holds 17 items; 16 are the most"
     );
+}
+
+#[test]
+fn every_kind_that_takes_time_has_limits_of_latency() {
+    let limits = "latency_warn = \"50ms\", latency_max = \"200ms\"";
+    for check in [
+        "tcp = { port = 25, LIMITS }",
+        "udp = { send = \"x\", LIMITS }",
+        "http = { LIMITS }",
+        "https = { LIMITS }",
+        "smtp = { LIMITS }",
+        "exec = { command = [\"/bin/true\"], LIMITS }",
+    ] {
+        let config = good(&checked(&format!("check.{}", check.replace("LIMITS", limits))));
+        let latency = only(&config).1.checks[0].rhythm.latency;
+        let ms = |ms| Some(Duration::from_millis(ms));
+        assert_eq!((latency.warn, latency.max), (ms(50), ms(200)), "{check}");
+    }
 }
 
 #[test]
