@@ -16,7 +16,7 @@ use super::{
 };
 
 /// Every code that a [`Reason`] can have.
-pub const REASON_CODES: [&str; 30] = [
+pub const REASON_CODES: [&str; 31] = [
     "agent_silent",
     "alert_channel_failing",
     "alerts_not_delivered",
