@@ -1,12 +1,13 @@
 #!/bin/bash
 # checkd and thousands of DNS servers on loopback, each probed once a second:
-#   - CPU and memory at 1,000, 10,000 and 51,000, beside the bare C loop;
-#   - the same beside keepalived's DNS_CHECK, its MISC_CHECK with dig, and dnsdist's checks, per 1,000 probes that were answered;
+#   - CPU, wake-ups and memory at 1,000, 10,000 and 51,000, beside the bare C loop and, up to 10,000, keepalived's DNS_CHECK, one right after the
+#     other; and how late the latest probe of checkd began;
+#   - the same of keepalived's MISC_CHECK with dig, and dnsdist's checks, per 1,000 probes that were answered;
 #   - how long it takes until all are down after they stopped, and up after they returned, and how many reports that takes.
 # Wants root (agentd, namespaces). Installs gcc, libc6-dev, dig, keepalived and dnsdist where they are missing. keepalived ends its checkers where
 # the kernel has no IPVS, so tests/bench/ipvs.c stands in for it: it is asked only when something changes, so steady cost is untouched.
 #
-#   tests/bench-checkd.sh [SERVERS...]     default: 1000 10000 51000; the comparison and the outage are made with 10000
+#   tests/bench-checkd.sh [SERVERS...]     default: 1000 10000 51000; the outage is made with 10000
 #   SECONDS_EACH=20 ALONE=1                how long each is measured; checkd only
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -22,9 +23,14 @@ ip link set lo up
 WORK=$(mktemp -d)
 PORT=5353
 PIDS=()
+notes=
 stop() { kill -CONT "$@" 2>/dev/null || true; kill "$@" 2>/dev/null || true; wait "$@" 2>/dev/null || true; }
 trap 'stop "${PIDS[@]}"; rm -rf "$WORK"' EXIT
 
+if [ -z "${ALONE:-}" ]; then
+  . tests/packages.sh
+  install_packages "$WORK/apt.log" gcc libc6-dev bind9-dnsutils keepalived dnsdist python3 || exit
+fi
 for program in checkd agentd holdfast; do
   [ -x "$RELEASE/$program" ] || { echo "$program is not built: make build" >&2; exit 1; }
 done
@@ -39,17 +45,19 @@ answered() { od -An -tu8 "$WORK/count" | tr -d ' '; }
 # CPU ticks of the processes and of the children that they have waited for.
 ticks() { local sum=0 pid t; for pid in "$@"; do t=$(awk '{ sub(/.*\) /, ""); print $12 + $13 + $14 + $15 }' "/proc/$pid/stat"); sum=$((sum + t)); done; echo $sum; }
 memory() { local pid; for pid in "$@"; do awk '/^VmRSS/ { print $2 }' "/proc/$pid/status"; done | awk '{ sum += $1 } END { printf "%.1f", sum / 1024 }'; }
+# How often they have gone to sleep, which is how often they were woken.
+wakes() { local pid; for pid in "$@"; do cat "/proc/$pid"/task/*/status; done | awk '/^voluntary_ctxt_switches/ { sum += $2 } END { print sum }'; }
 now() { date +%s.%N; }
 address() { echo "127.1.$(($1 >> 8)).$(($1 & 255))"; }
 
 # row NAME PIDS...: measures for SECONDS_EACH and prints a line.
 row() {
-  local name=$1 before count after; shift
-  before=$(ticks "$@") count=$(answered)
+  local name=$1 before count after woken; shift
+  before=$(ticks "$@") count=$(answered) woken=$(wakes "$@")
   sleep "$SECONDS_EACH"
-  after=$(ticks "$@")
-  awk -v name="$name" -v ticks=$((after - before)) -v count=$(($(answered) - count)) -v hertz="$HERTZ" -v span="$SECONDS_EACH" -v rss="$(memory "$@")" 'BEGIN {
-    printf "| %s | %.0f | %.1f | %.3f | %s |\n", name, count / span, ticks / hertz * 1e6 / count, ticks / hertz / span, rss
+  after=$(ticks "$@") woken=$(($(wakes "$@") - woken))
+  awk -v name="$name" -v ticks=$((after - before)) -v woken=$woken -v count=$(($(answered) - count)) -v hertz="$HERTZ" -v span="$SECONDS_EACH" -v rss="$(memory "$@")" 'BEGIN {
+    printf "| %s | %.0f | %.1f | %.0f | %.3f | %s |\n", name, count / span, ticks / hertz * 1e6 / count, woken / span, ticks / hertz / span, rss
   }'
 }
 
@@ -92,16 +100,37 @@ all_are() {
   exit 1
 }
 
-echo "| who | answers/s | CPU ms per 1,000 | cores | MiB |"
-echo "| --- | --- | --- | --- | --- |"
+keepalived_with() { # SERVERS DELAY CHECK
+  {
+    printf 'virtual_server 127.0.0.99 %d {\n delay_loop %s\n lvs_sched rr\n lvs_method DR\n protocol UDP\n' $PORT "$2"
+    awk -v count="$1" -v port=$PORT -v check="$3" 'BEGIN {
+      for (n = 1; n <= count; n++) {
+        address = sprintf("127.1.%d.%d", int(n / 256), n % 256)
+        own = check
+        gsub("ADDRESS", address, own)
+        printf " real_server %s %d {\n  weight 1\n  %s\n }\n", address, port, own
+      }
+      print "}"
+    }'
+  } >"$WORK/keepalived.conf"
+  IPVS_LOG=$WORK/ipvs.log LD_PRELOAD=$WORK/ipvs.so keepalived --dont-fork --check --use-file "$WORK/keepalived.conf" \
+    --pid "$WORK/k.pid" --checkers_pid "$WORK/c.pid" >"$WORK/keepalived.log" 2>&1 & keepalived=$!
+  PIDS+=($keepalived)
+  sleep 8
+  mapfile -t tree < <(echo $keepalived; pgrep -P $keepalived)
+}
+echo "| who | answers/s | CPU ms per 1,000 | wake-ups/s | cores | MiB |"
+echo "| --- | --- | --- | --- | --- | --- |"
 for servers in "$@"; do
   begin "$servers"
   all_are "$servers" up >/dev/null
   sleep 5
   row "checkd, $servers servers" $checkd
+  # As of the latest five seconds. The state is on disk a moment later.
+  latest=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["checkd"]["head"]["lateness_ms"])' "$WORK/state.json" || true)
   row "agentd beside it" $agentd
   bare=$("$WORK/loop" "$servers" "$SECONDS_EACH" $PORT) || true
-  awk -v bare="$bare" -v servers="$servers" 'BEGIN { printf "| bare C loop, a fresh port each | %d | %.1f | %.3f | |\n", servers, bare * 1e3, bare * servers / 1e3 }'
+  awk -v bare="$bare" -v servers="$servers" 'BEGIN { printf "| bare C loop, a fresh port each | %d | %.1f | | %.3f | |\n", servers, bare * 1e3, bare * servers / 1e3 }'
   if [ "$servers" = 10000 ]; then
     read -r _ generation < <(all_are "$servers" up)
     stopped=$(now)
@@ -122,28 +151,9 @@ for servers in "$@"; do
     }')
   fi
   late=$(grep -c "probes began late" "$WORK/checkd.log" || true)
-  [ "$late" = 0 ] || echo "warnings of late probes with $servers servers: $late" >&2
+  notes+="$servers servers: the latest probe of the last seconds began ${latest:-?} ms late; $late summaries had one that was 250 ms late or more"$'\n'
   stop $checkd $agentd
-done
-
-if [ -z "${ALONE:-}" ]; then
-  . tests/packages.sh
-  install_packages "$WORK/apt.log" gcc libc6-dev bind9-dnsutils keepalived dnsdist python3 || exit
-  keepalived_with() { # SERVERS DELAY CHECK
-    {
-      printf 'virtual_server 127.0.0.99 %d {\n delay_loop %s\n lvs_sched rr\n lvs_method DR\n protocol UDP\n' $PORT "$2"
-      for ((n = 1; n <= $1; n++)); do
-        printf ' real_server %s %d {\n  weight 1\n  %s\n }\n' "$(address $n)" $PORT "${3//ADDRESS/$(address $n)}"
-      done
-      printf '}\n'
-    } >"$WORK/keepalived.conf"
-    IPVS_LOG=$WORK/ipvs.log LD_PRELOAD=$WORK/ipvs.so keepalived --dont-fork --check --use-file "$WORK/keepalived.conf" \
-      --pid "$WORK/k.pid" --checkers_pid "$WORK/c.pid" >"$WORK/keepalived.log" 2>&1 & keepalived=$!
-    PIDS+=($keepalived)
-    sleep 8
-    mapfile -t tree < <(echo $keepalived; pgrep -P $keepalived)
-  }
-  for servers in 1000 10000; do
+  if [ -z "${ALONE:-}" ] && ((servers <= 10000)); then
     keepalived_with $servers 1 "DNS_CHECK {
    type A
    name resolve.test
@@ -152,7 +162,10 @@ if [ -z "${ALONE:-}" ]; then
   }"
     row "keepalived DNS_CHECK, $servers servers" "${tree[@]}"
     stop $keepalived
-  done
+  fi
+done
+
+if [ -z "${ALONE:-}" ]; then
   keepalived_with 40 1 "MISC_CHECK {
    misc_path \"/usr/bin/dig -p $PORT +time=1 +tries=1 @ADDRESS resolve.test\"
    misc_timeout 2
@@ -172,4 +185,5 @@ if [ -z "${ALONE:-}" ]; then
   row "dnsdist, 1000 servers, 10 outstanding" $dnsdist
   stop $dnsdist
 fi
+printf '\n%s' "$notes"
 [ -z "${outage:-}" ] || printf '\n%s\n' "$outage"
