@@ -2,7 +2,7 @@
 # What `make test` runs: every check, one after the other, each announced with its time. Goes on after a failure, ends with
 # "N passed, N failed" and a matching status. A test counts for itself; any other step counts as one.
 #
-#   tests/check.sh [STEP...]     steps: format lints documentation build tests units browser demo (default: all)
+#   tests/check.sh [STEP...]     steps: format lints documentation build tests units browser demo (default: all; tests includes units)
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 . tests/packages.sh
@@ -89,20 +89,25 @@ sum_up() {
   report "$1" "$2" "$passed" "$failed"
 }
 
-# The tests in test kernels wait for real seconds most of the time: they run beside the others (tests/lane.sh).
+# What runs in test kernels waits for real seconds most of the time: it runs beside the others (tests/lane.sh), one after the other.
 tests() {
-  local start=$SECONDS runner kernel
+  local start=$SECONDS runner beside name
   quietly test-programs cargo test --locked --workspace --no-run
   runner=CARGO_TARGET_$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')_RUNNER
-  env LANE=kernel "$runner=$PWD/tests/lane.sh" cargo test --locked --workspace --no-fail-fast --tests \
-    >"$LOGS/kernel-tests.log" 2>&1 </dev/null &
-  kernel=$!
+  {
+    env LANE=kernel "$runner=$PWD/tests/lane.sh" cargo test --locked --workspace --no-fail-fast --tests >"$LOGS/kernel-tests.log" 2>&1
+    echo $? >"$LOGS/kernel-tests.status"
+    tests/units.sh >"$LOGS/units.log" 2>&1
+    echo $? >"$LOGS/units.status"
+  } </dev/null &
+  beside=$!
   counted tests env LANE=other "$runner=$PWD/tests/lane.sh" cargo test --locked --workspace --no-fail-fast
-  printf '==> kernel-tests\n'
-  wait $kernel
-  kernel=$?
-  of_interest <"$LOGS/kernel-tests.log" | grep -v '^ *Running '
-  sum_up kernel-tests $start $kernel
+  wait $beside
+  for name in kernel-tests units; do
+    printf '==> %s\n' "$name"
+    of_interest <"$LOGS/$name.log" | grep -v '^ *Running '
+    sum_up "$name" $start "$(cat "$LOGS/$name.status")"
+  done
 }
 
 step() {
@@ -111,7 +116,7 @@ step() {
     lints) quietly lints cargo clippy --locked --workspace --all-targets -- -D warnings ;;
     documentation) RUSTDOCFLAGS='-D warnings' quietly documentation cargo doc --locked --workspace --no-deps ;;
     build) quietly build cargo build --locked --workspace --bins ;;
-    tests) tests ;;
+    tests) tests ;; # and the units
     units) counted units tests/units.sh ;;
     browser) counted browser tests/browser.sh --essential ;;
     demo) openly demo tests/demo.sh --short ;;
@@ -120,7 +125,7 @@ step() {
 }
 
 prepare
-[ $# -gt 0 ] || set -- format lints documentation build tests units browser demo
+[ $# -gt 0 ] || set -- format lints documentation build tests browser demo
 for name in "$@"; do
   step "$name"
 done
