@@ -328,6 +328,44 @@ fn routers_agree_after_any_trouble() {
     );
 }
 
+/// Two routers of one virtual machine, or on one host that is denied its processors: both stand still for the same time, any
+/// time, at any point of an interval. Whatever they make of it, the better one is Active afterwards and the other never was.
+#[test]
+fn standing_still_together_moves_nothing() {
+    for seed in 0..2_000 {
+        let mut dice = Dice::new(seed);
+        let scenario = Scenario::pair(&mut dice);
+        let interval = scenario.interval.as_nanos() as u64;
+        let mut world = World::new(scenario, dice, false);
+        world.now = 10_000_000_000;
+        world.network.delay = 1 + interval / 100;
+        world.network.lateness = interval / 100;
+        let played = (|| {
+            world.start(0)?;
+            world.run_until(world.now + 5 * interval)?;
+            world.start(1)?;
+            world.run_until(world.now + 5 * interval)?;
+            for _ in 0..4 {
+                world.transitions.clear();
+                let pause = interval * world.dice.between(40, 60) / 10 + world.dice.below(interval);
+                world.run_until(world.now + pause)?;
+                let span = interval * world.dice.between(1, 800) / 100;
+                let keeps = world.dice.chance(500);
+                world.stall(0, span, keeps);
+                world.stall(1, span, keeps);
+                world.run_until(world.now + span + 5 * interval)?;
+                let moved = world.transitions.iter().find(|line| line.contains("node 1"));
+                if let Some(line) = moved {
+                    return Err(format!("{span} ns of {interval}: {line}"));
+                }
+                check(&world, world.now)?;
+            }
+            Ok(())
+        })();
+        played.unwrap_or_else(|wrong: String| panic!("seed {seed}: {wrong}"));
+    }
+}
+
 #[test]
 fn a_seed_is_always_the_same_world() {
     for seed in 0..20 {

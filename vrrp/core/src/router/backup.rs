@@ -61,11 +61,14 @@ impl VirtualRouter {
         self.wait_for_advert(patience, now);
     }
 
-    /// Sets the Active_Down_Timer, and a look at the clock an interval before.
+    /// Sets the Active_Down_Timer, and a look at the clock its skew and an interval before: earlier than an Active router that
+    /// stood still as long as we did would think that another has taken over.
     pub(super) fn wait_for_advert(&mut self, patience: Duration, now: Time) {
+        let interval = self.active_interval;
+        let ahead = interval.span() + skew(self.config.settings().version, self.priority(), interval);
         let down = now + patience;
         self.timers.set(Deadline::ActiveDown, down);
-        self.timers.set(Deadline::Overdue, down.before(self.active_interval.span()).max(now));
+        self.timers.set(Deadline::Overdue, down.before(ahead).max(now));
     }
 
     pub(super) fn heard_as_backup(&mut self, source: IpAddr, advert: &Advert<'_>, now: Time) {
@@ -194,10 +197,8 @@ impl VirtualRouter {
 
     /// Moves a running Active_Down_Timer along with the skew.
     pub(super) fn shift_down_timer(&mut self, before: Duration, after: Duration, now: Time) {
-        for deadline in [Deadline::ActiveDown, Deadline::Overdue] {
-            if let Some(at) = self.timers.at(deadline) {
-                self.timers.set(deadline, (at.before(before) + after).max(now));
-            }
+        if let Some(at) = self.timers.at(Deadline::ActiveDown) {
+            self.timers.set(Deadline::ActiveDown, (at.before(before) + after).max(now));
         }
     }
 }

@@ -15,7 +15,7 @@ pub enum Deadline {
     PreemptDelay,
     /// Active_Down_Timer: no advert for too long (RFC 9568, 6.2).
     ActiveDown,
-    /// An interval before that, with no advert yet: time to see whether it is we who are late.
+    /// Two intervals, and no advert yet: time to see whether it is we who are late.
     Overdue,
     /// Adver_Timer: our next advert is due (RFC 9568, 6.2).
     Adver,

@@ -90,6 +90,26 @@ impl Scenario {
         let claims_fail = base >= 1000 && dice.chance(100);
         Self { nodes, lans, interval, preempt_delay, version, claims_fail }
     }
+
+    /// Two routers of version 3, the first one better by enough for their clocks to run apart, and nothing peculiar.
+    pub fn pair(dice: &mut Dice) -> Self {
+        let interval = Duration::from_millis(dice.choose(&[10, 20, 100, 1000]));
+        let worse = dice.between(1, 230);
+        let better = dice.between(worse + 15, 254);
+        let nodes = [better, worse].into_iter().enumerate().map(|(node, priority)| {
+            let settings = RouterSettings {
+                priority: priority as u8,
+                ..RouterSettings::new(51, vec![address(Family::Ipv4, 0, 100)]).with_interval(interval)
+            };
+            let ppm = dice.between(0, 2000) as i64 - 1000;
+            let config = RouterConfig::check(settings).unwrap();
+            let source = address(Family::Ipv4, 0, node + 1);
+            Node::new(vec![config], vec![source], dice.below(1_000_000_000_000), ppm)
+        });
+        let nodes = nodes.collect();
+        let preempt_delay = Duration::ZERO;
+        Self { nodes, lans: 1, interval, preempt_delay, version: Version::V3, claims_fail: false }
+    }
 }
 
 fn address(family: Family, lan: usize, host: usize) -> IpAddr {

@@ -56,7 +56,7 @@ fn a_late_backup_listens_again_but_not_for_ever() {
     bed.wait(ms(9000.0));
     assert_eq!(bed.hear(LOW, 150), "");
     assert_eq!(bed.left(Deadline::ActiveDown), Some(3_609_375));
-    assert_eq!(bed.left(Deadline::Overdue), Some(2_609_375));
+    assert_eq!(bed.left(Deadline::Overdue), Some(2_000_000));
 }
 
 #[test]
@@ -72,14 +72,14 @@ fn a_backup_that_stood_still_while_it_waited_listens_again() {
         (999.0, 0.0, ["late", "ACTIVE"]),
     ] {
         let mut bed = Bed::backup(settings());
-        bed.wait(ms(2609.375 + look));
+        bed.wait(ms(2000.0 + look));
         assert_eq!(bed.tell(Input::DeadlinePassed), expected[0], "{look}");
         let left = bed.left(Deadline::ActiveDown).unwrap();
         assert_eq!(left == 2_609_375, expected[0] == "late", "{look}: {left}");
         if expected[0] == "late" {
             // It goes like this again.
-            assert_eq!(bed.left(Deadline::Overdue), Some(1_609_375));
-            bed.wait(ms(1609.375));
+            assert_eq!(bed.left(Deadline::Overdue), Some(1_000_000));
+            bed.wait(ms(1000.0));
             assert_eq!(bed.tell(Input::DeadlinePassed), "");
         }
         bed.wait(Duration::from_micros(bed.left(Deadline::ActiveDown).unwrap() as u64 + 1) + ms(takeover));
