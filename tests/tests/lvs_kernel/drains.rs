@@ -46,8 +46,8 @@ fn deadline(bed: &mut Bed) -> Result<()> {
     counted.with_context(|| format!("the table is\n{:?}", bed.table()))?;
     ensure!(drained.elapsed() < DEADLINE, "the machine is too slow for the deadline");
     ask(&mut stream, 7).context("shortly before the deadline")?;
-    let out =
-        bed.table_when("it is out at the deadline", DEADLINE + SOON, |table| table.lacks(VIP.into(), real))?;
+    let limit = DEADLINE.saturating_sub(drained.elapsed()) + SOON;
+    let out = bed.table_when("it is out at the deadline", limit, |table| table.lacks(VIP.into(), real))?;
     ensure!(out - drained >= DEADLINE, "it was out after {:?} already", out - drained);
     ensure!(ask(&mut stream, 8).is_err(), "the connection outlived the deadline");
     bed.holdfast.obeyed(&["undrain", &name])?;
