@@ -125,6 +125,11 @@ impl Ping {
         match input {
             Input::TimePassed if now >= self.deadline => self.finding = Some(self.end(check, now)),
             Input::TimePassed => self.due = self.next(check).is_some_and(|at| at <= now),
+            // Nobody can say any more whether it came in time.
+            Input::Replied(_) if now > self.deadline => {
+                let detail = late::read_late(now.since(self.deadline));
+                self.finding = Some(Finding::failed(Cause::LateTimer, detail));
+            }
             Input::Replied(number) => {
                 // A second reply to the same request counts for nothing.
                 if let Some((sent, took @ None)) = self.sent.get_mut(usize::from(number)) {
