@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use agent_api::wire::DESCRIPTION;
 use agent_api::{
     AlertHead, Channel, ChannelReport, CheckHead, KernelTable, LvsHead, RouterReport, ServiceReport, Setting,
-    TestReport, Verdict, VipHead,
+    TestReport, ToldOver, Verdict, VipHead,
 };
 use agent_link::{Alertd, Checkd, Lvsd, Reporter, Vipd};
 use serde_json::{Value, json};
@@ -207,11 +207,17 @@ fn router() -> RouterReport {
 }
 
 fn alerts() -> (AlertHead, BTreeMap<Channel, ChannelReport>) {
-    let at: Option<jiff::Timestamp> = "2026-11-21T00:00:00Z".parse().ok();
+    let moment: jiff::Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
+    let at = Some(moment);
     let head = AlertHead {
         oldest: at,
         spool_error: "full".to_owned(),
         told: vec!["server:resolver/dns1".to_owned()],
+        told_over: vec![ToldOver {
+            trouble: "server:resolver/dns2".to_owned(),
+            since: moment,
+            until: moment,
+        }],
         ..AlertHead::default()
     };
     let channel = ChannelReport {

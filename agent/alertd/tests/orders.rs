@@ -61,7 +61,9 @@ fn a_silence_is_added_shown_kept_over_restarts_and_removed() {
     assert!(body.contains("alerts about resolver/dns1 are silenced until "), "{body}");
     assert!(body.contains("disks"), "{body}");
 
-    // It is an order: on disk, with who and why, through a restart of everything.
+    // It is an order: on disk, with who and why, through a restart of everything. A mail whose delivery was not noted yet would
+    // come twice.
+    until("the delivery is noted", || (bed.state().alertd.head.delivered == 1).then_some(()));
     bed.kill_alertd();
     bed.kill_agentd();
     bed.start_agentd();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use checker_core::Time;
 use checker_core::dns::Outcome;
 
-/// How a [`Prober`] behaves.
+/// How a [`super::Prober`] behaves.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// The most sockets in flight.
