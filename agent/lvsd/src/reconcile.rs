@@ -27,7 +27,7 @@ const TELL_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 /// How many edits one event's text lists.
 const LISTED: usize = 5;
 /// Edits that nothing waits for, made in every pass whatever else comes.
-const BULK: usize = 500;
+const BULK: usize = 1_000;
 
 /// What was last heard from the agent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -180,7 +180,7 @@ impl Reconciler {
         self.standing = None;
         let (mut edits, mut refusals, mut unfinished) = (Vec::new(), Vec::new(), false);
         let (mut hastened, mut interrupted) = (Vec::new(), false);
-        let bulk = parts(&bulk, &plan.wanted, &actual);
+        let bulk = parts(&bulk, &actual);
         for (number, part) in std::iter::once(urgent.as_slice()).chain(bulk).enumerate() {
             if number > 1
                 && let Some(ejections) = news(self)

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use agent_api::RealServerId;
 use agent_core::plan::Ejections;
-use agent_ipvs::{Edit, Snapshot, Table};
+use agent_ipvs::{Edit, ServiceKey, Snapshot, Table};
 use jiff::Timestamp;
 
 use super::{BULK, Heard, Reconciler, list};
@@ -17,24 +17,37 @@ use crate::kernel::{Kernel, KernelError};
 const LIST: usize = 200;
 
 /// Edits in parts of a millisecond or two each.
-pub(super) fn parts<'e>(
-    edits: &'e [Edit],
-    wanted: &'e Table,
-    actual: &'e Table,
-) -> impl Iterator<Item = &'e [Edit]> {
-    let length =
-        |table: &Table, edit: &Edit| table.get(edit.service()).map_or(0, |entry| entry.destinations.len());
+pub(super) fn parts<'e>(edits: &'e [Edit], actual: &'e Table) -> impl Iterator<Item = &'e [Edit]> {
     let mut rest = edits;
+    // How long the list is that the kernel looks through now: edits on one service come one after the other.
+    let mut list: Option<(&ServiceKey, usize)> = None;
     std::iter::from_fn(move || {
-        let mut cost = 0;
-        let fits = rest.iter().take_while(|edit| {
-            cost += 1 + length(wanted, edit).max(length(actual, edit)) / LIST;
-            cost <= BULK
-        });
-        let (part, more) = rest.split_at_checked(fits.count().max(1))?;
+        let (mut cost, mut count) = (0, 0);
+        for edit in rest {
+            let service = edit.service();
+            let length = match list {
+                Some((same, length)) if same == service => length,
+                _ => actual.get(service).map_or(0, |entry| entry.destinations.len()),
+            };
+            cost += 1 + length / LIST;
+            if cost > BULK && count > 0 {
+                break;
+            }
+            count += 1;
+            list = Some((service, length_after(edit, length)));
+        }
+        let (part, more) = rest.split_at_checked(count).filter(|_| count > 0)?;
         rest = more;
         Some(part)
     })
+}
+
+fn length_after(edit: &Edit, length: usize) -> usize {
+    match edit {
+        Edit::AddDestination { .. } => length + 1,
+        Edit::RemoveDestination { .. } => length.saturating_sub(1),
+        _ => length,
+    }
 }
 
 impl Reconciler {

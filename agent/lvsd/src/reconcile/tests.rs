@@ -311,22 +311,25 @@ fn a_bulk_of_edits_gives_way_and_is_finished_later() {
     let mut bed = Bed::new();
     let verdicts: Vec<_> = names.iter().map(|name| (*name, Verdict::Up)).collect();
     bed.checks = checks(&verdicts);
-    let services: Vec<String> = (1..=9).map(|port| format!("\"udp/{port}\"")).collect();
+    let services: Vec<String> = (1..=18).map(|port| format!("\"udp/{port}\"")).collect();
     let blueprint = blueprint_of("10.0.0.1", &services.join(", "), &names);
     bed.reconciler = Reconciler::new(blueprint, BTreeSet::new(), Told::default());
-    let mut passes = 0;
+    let mut made = Vec::new();
     loop {
         let heard = Heard { checks: Some(&bed.checks), orders: None, flows_move: true };
         let pass =
             pass(&mut bed.reconciler, &mut bed.kernel, heard, NOW, |_| Some(Ejections::default())).unwrap();
-        passes += 1;
-        assert!(pass.edits.len() <= BULK && kinds(&pass).is_empty());
+        assert!(kinds(&pass).is_empty());
+        made.push(pass.edits.len());
         if !pass.unfinished {
             break;
         }
     }
-    // The last one looks at what has come while the rest was made.
-    assert_eq!((passes, bed.kernel.writes), (6, 9 * 251));
+    // Some are always made, and never many more. The last pass looks at what has come while the rest was made.
+    let [full @ .., rest, last] = made.as_slice() else { panic!("{made:?}") };
+    assert!(full.len() >= 2 && full.iter().all(|made| (BULK..2 * BULK).contains(made)), "{made:?}");
+    assert!(*rest < 2 * BULK && *last == 0, "{made:?}");
+    assert_eq!(bed.kernel.writes, 18 * 251);
 }
 
 #[test]
