@@ -189,6 +189,8 @@ fn restarts_and_an_outage_in_between_lose_and_double_nothing() {
     server.down();
     for round in 0..3 {
         bed.fall("resolver/dns1");
+        // What waits from the round before is tried as well, so that alone says nothing of this one.
+        until("it is known", || (bed.state().alertd.head.incidents == 1).then_some(()));
         until("it is tried", || bed.alertd_log().contains("can't tell").then_some(()));
         bed.kill_alertd();
         // What happens while it is away is caught up by event number.
@@ -199,6 +201,7 @@ fn restarts_and_an_outage_in_between_lose_and_double_nothing() {
         }
         bed.start_alertd();
         until("it is over", || bed.alertd_log().contains("closed").then_some(()));
+        until("that is known", || (bed.state().alertd.head.incidents == 0).then_some(()));
     }
     bed.kill_alertd();
     server.up();
