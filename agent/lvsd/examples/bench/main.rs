@@ -253,21 +253,7 @@ fn pools(services: usize, servers: usize, first: usize) -> anyhow::Result<(Strin
     let config = parse(&[Source { path: "bench.toml".into(), text: text.clone() }])
         .map_err(|mistakes| anyhow!("{mistakes}"))?;
     let items = config.real_servers().map(|(pool, server)| {
-        let health = RealServerHealth {
-            verdict: Verdict::Up,
-            since: NOW,
-            address: server.checks[0].target,
-            cause: None,
-            detail: String::new(),
-            in_a_row: 1,
-            passing: true,
-            latency_us: None,
-            basis: None,
-            returned: None,
-            weight: None,
-            unconfirmed: 0,
-            checks: Vec::new(),
-        };
+        let health = RealServerHealth::new(Verdict::Up, NOW, server.checks[0].target);
         (pool.id_of(server), health)
     });
     let checks = CheckSection {
