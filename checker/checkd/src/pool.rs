@@ -352,8 +352,8 @@ impl Pool {
     }
 
     fn fit_window(&mut self) {
-        let shortest =
-            self.entries.iter().flatten().map(|entry| entry.pace.normal.min(entry.pace.fast)).min();
+        // Probes of a server in transition are few and see to themselves.
+        let shortest = self.entries.iter().flatten().map(|entry| entry.pace.normal).min();
         let window = shortest.unwrap_or_default() / WINDOW_PART;
         self.schedule.set_window(window.clamp(WINDOW_MIN, WINDOW_MAX));
     }

@@ -83,8 +83,8 @@ impl CheckKind {
 pub struct Rhythm {
     /// `interval`: from the start of one probe to the start of the next. Default 2 s, 50 ms to 1 h, not below `timeout`.
     pub interval: Duration,
-    /// `fast_interval`: the same while results speak against the verdict. Default `interval`; not above it, not below
-    /// `timeout`.
+    /// `fast_interval`: the same while results speak against the verdict; a probe that takes longer is waited for. Default `interval`;
+    /// not above it, 10 ms at least.
     pub fast_interval: Option<Duration>,
     /// `down_interval`: the longest while a server stays down; it is reached by doubling. Default `interval`; not below it.
     pub down_interval: Option<Duration>,

@@ -58,6 +58,36 @@ fn run(pool: &mut Pool, from: u64, end: u64, result: impl Fn(u8) -> Option<Cause
     probes
 }
 
+/// When the probes of the only server begin from `from` to `end`, each over after `takes`.
+fn begun(pool: &mut Pool, from: u64, end: u64, takes: u64, cause: Option<Cause>) -> Vec<u64> {
+    let (mut begun, mut now) = (Vec::new(), at(from));
+    while now < at(end) {
+        while let Some(start) = pool.poll_start(now) {
+            begun.push(now.as_nanos() / 1_000_000);
+            let over = now + Duration::from_millis(takes);
+            pool.finished(start.token, now, &finding(cause), over, stamp());
+        }
+        now = pool.deadline().unwrap_or(at(end)).max(now + Duration::from_millis(1));
+    }
+    begun
+}
+
+#[test]
+fn what_fails_at_once_is_asked_again_soon_and_what_is_silent_as_soon_as_it_is_over() {
+    let sick = "interval = \"1s\"\ntimeout = \"400ms\"\nfast_interval = \"50ms\"\nfall = 3";
+    for (takes, cause, gaps) in [(1, Cause::DnsServfail, 45..=51), (400, Cause::DnsTimeout, 400..=401)] {
+        let mut pool = pool(&config(&THREE[..1], sick), None);
+        run(&mut pool, 0, 10_000, |_| None);
+        let asked = begun(&mut pool, 10_000, 20_000, takes, Some(cause));
+        assert!((10_000..11_000).contains(&asked[0]), "{asked:?}");
+        let pause = |n: usize| asked[n + 1] - asked[n];
+        assert!(gaps.contains(&pause(0)) && gaps.contains(&pause(1)), "{asked:?}");
+        // It is down now, and there is no haste any more.
+        assert!((900..=1_000).contains(&pause(2)), "{asked:?}");
+        assert_eq!(verdicts(&pool), [("a".to_owned(), Verdict::Down)]);
+    }
+}
+
 /// Every report that is out of date.
 fn news(pool: &mut Pool) -> Vec<(RealServerId, RealServerHealth)> {
     pool.take_changed(usize::MAX).0

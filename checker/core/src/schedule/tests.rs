@@ -94,6 +94,26 @@ fn what_is_only_almost_due_waits_for_one_that_is() {
 }
 
 #[test]
+fn one_that_is_repeated_soon_keeps_its_distance() {
+    let mut schedule = Schedule::new(7, Duration::from_millis(20));
+    let soon = schedule.insert("pool/sick", Duration::from_millis(30), Time::ZERO);
+    for n in 0..4_000 {
+        schedule.insert(&format!("pool/dns{n}"), SECOND, Time::ZERO);
+    }
+    let (mut last, mut repeated) = (None, 0);
+    run(&mut schedule, at(5_000), |id, now| {
+        if id == soon {
+            if let Some(last) = last.replace(now) {
+                // A tenth by jitter and a tenth by going with others, though they may go earlier by far more.
+                assert!(now.since(last) >= Duration::from_millis(24), "{:?}", now.since(last));
+            }
+            repeated += 1;
+        }
+    });
+    assert!(repeated >= 100, "{repeated}");
+}
+
+#[test]
 fn they_stay_out_of_step() {
     // Started by one key each, after a minute they are still spread.
     let (mut schedule, _) = filled(2_000);

@@ -84,8 +84,10 @@ impl Rhythm {
             retry + 1
         );
         if let Some(pause) = &self.delay_before_retry
-            && (timeout_ms..milliseconds(interval)).contains(&milliseconds(pause))
+            && milliseconds(pause) < milliseconds(interval)
         {
+            // Counted from the beginning of a probe here, but not before its end.
+            let pause = if milliseconds(pause) < 10 { "10ms" } else { pause };
             let _ = writeln!(keys, "fast_interval = \"{pause}\"");
         }
         keys.push_str(if self.alpha { "initial = \"down\"\n" } else { "initial = \"up\"\n" });

@@ -80,6 +80,7 @@ virtual_server 192.0.2.53 53
         DNS_CHECK { name resolve.test
           type A
           retry 2
+          delay_before_retry 0.1
           connect_timeout 1 }
     }
     real_server ${POOL}.12 53 {
@@ -118,6 +119,7 @@ fn everything_is_carried_over_or_told() {
         "address = \"10.1.53.12\"",
         "qname = \"resolve.test\"",
         "fall = 3",
+        "fast_interval = \"100ms\"",
         "initial = \"down\"",
         "command = [\"/usr/bin/dnscheck\", \"--server\", \"10.1.53.12\"]",
         "services = [\"fwmark/7\"]",
@@ -143,9 +145,9 @@ fn everything_is_carried_over_or_told() {
         ("k.conf:5:", "mail is [alert]'s"),
         ("k.conf:17:", "auth_pass is not copied"),
         ("k.conf:28:", "announce"),
-        ("k.conf:69:", "programs are not run here"),
-        ("k.conf:77:", "no such file"),
-        ("k.conf:78:", "bfd_instance has no counterpart"),
+        ("k.conf:70:", "programs are not run here"),
+        ("k.conf:78:", "no such file"),
+        ("k.conf:79:", "bfd_instance has no counterpart"),
     ];
     for (line, words) in told {
         let found = imported.remarks.iter().any(|remark| remark.starts_with(line) && remark.contains(words));
