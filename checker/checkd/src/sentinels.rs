@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use checker_core::blind::{Ruling, Watch};
-use checker_core::dns::{Timeout, Transport};
+use checker_core::dns::Timeout;
 use checker_core::{Cause, Finding, TalkCheck, Time, Verdict};
 use checker_probe::Target;
 
@@ -43,14 +43,7 @@ impl Sentinels {
     /// Sentinels at these addresses.
     pub(crate) fn new(addresses: &[SocketAddr], now: Time) -> Self {
         let timeout = Timeout::new(PATIENCE).unwrap_or_default();
-        let check = TalkCheck {
-            tls: None,
-            transport: Transport::Tcp,
-            send: Vec::new(),
-            expect: None,
-            silence_passes: false,
-            timeout,
-        };
+        let check = TalkCheck::connects(timeout);
         let check = Arc::new(check);
         let work = |address: &SocketAddr| {
             let target = Target::new(*address, None).ok()?;

@@ -22,7 +22,8 @@ use crate::socket::{self, Target};
 const EVENTS: usize = 128;
 /// Pieces that are read from one socket before others get their turn.
 const READS_MAX: usize = 16;
-const BUFFER: usize = 16_384;
+/// A whole datagram, so that its length is known.
+const BUFFER: usize = 65_536;
 /// Probes that may wait for a socket. Beyond that they end at once, Unknown.
 const WAITING_MAX: usize = 200_000;
 
@@ -192,33 +193,27 @@ impl TalkProber {
         if let Err(errno) = watched {
             self.handle(place, Input::Failed(crate::cause::opening(errno)), started);
         } else if udp {
-            self.connected(place, started);
+            self.handle(place, Input::Connected, started);
         }
     }
 
-    /// Sends what there is to be sent, now that the connection stands.
-    fn connected(&mut self, place: u32, now: Time) {
-        let Some(probe) = self.slots.get_mut(place as usize).and_then(|slot| slot.probe.as_mut()) else {
-            return;
-        };
-        let sent =
-            if probe.check.send.is_empty() { Ok(()) } else { socket::send_all(&probe.fd, &probe.check.send) };
-        let input = match sent {
-            Ok(()) => Input::Connected,
-            Err(errno) => Input::Failed(match (probe.check.transport, errno) {
-                (Transport::Udp, Errno::ECONNREFUSED) => Cause::UdpRefused,
-                (Transport::Udp, errno) => crate::cause::opening(errno),
-                (_, errno) => crate::cause::waiting(errno, Transport::Tcp),
-            }),
-        };
-        self.handle(place, input, now);
-    }
-
+    /// Tells the talk what happened, and sends what it wants to say then.
     fn handle(&mut self, place: u32, input: Input<'_>, now: Time) {
         let Some(slot) = self.slots.get_mut(place as usize) else { return };
-        let Some(probe) = slot.probe.as_mut() else { return };
-        probe.talk.handle(&probe.check, input, now);
-        if probe.talk.is_over()
+        let Some(Probe { check, talk, fd, .. }) = slot.probe.as_mut() else { return };
+        talk.handle(check, input, now);
+        while let Some(octets) = talk.to_send(check) {
+            let sent = match socket::send_all(fd, octets) {
+                Ok(()) => Input::Sent,
+                Err(errno) => Input::Failed(match (check.transport, errno) {
+                    (Transport::Udp, Errno::ECONNREFUSED) => Cause::UdpRefused,
+                    (Transport::Udp, errno) => crate::cause::opening(errno),
+                    (_, errno) => crate::cause::waiting(errno, Transport::Tcp),
+                }),
+            };
+            talk.handle(check, sent, now);
+        }
+        if talk.is_over()
             && let Some(probe) = slot.probe.take()
         {
             self.free.push(place);
@@ -242,7 +237,7 @@ impl TalkProber {
                         probe.connecting = false;
                         let mut event = EpollEvent::new(EpollFlags::EPOLLIN, data);
                         match self.epoll.modify(&probe.fd, &mut event) {
-                            Ok(()) => self.connected(place, now),
+                            Ok(()) => self.handle(place, Input::Connected, now),
                             Err(errno) => {
                                 self.handle(place, Input::Failed(crate::cause::opening(errno)), now)
                             }

@@ -98,8 +98,7 @@ fn what_hangs_elsewhere_does_not_hold_it_up() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let tls = Some(Box::default());
     let timeout = Timeout::new(Duration::from_secs(2)).unwrap();
-    let (transport, send, expect) = (checker_core::dns::Transport::Tcp, Vec::new(), None);
-    let hung = Arc::new(TalkCheck { transport, tls, send, expect, silence_passes: false, timeout });
+    let hung = Arc::new(TalkCheck { tls, ..TalkCheck::connects(timeout) });
     let mut prober = Prober::new(Settings { max_sockets: 8, ..Settings::default() }).unwrap();
     let target = |addr| Target::new(addr, None).unwrap();
     for token in 0..4 {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use checker_core::dns::{Timeout, Transport};
+use checker_core::dns::Timeout;
 use checker_core::exec::{ExitCodes, Limits};
 use checker_core::{Cause, ExecCheck, Finding, TalkCheck, Verdict};
 use checker_probe::{ExecRunner, Prober, Settings, TalkProber, Target, clock};
@@ -278,14 +278,7 @@ fn five_hundred_that_hang_are_bounded_and_killed() {
     std::thread::spawn(move || listener.incoming().for_each(drop));
     let mut talks = TalkProber::new(100).unwrap();
     bench.prober.watch(&talks).unwrap();
-    let connect = Arc::new(TalkCheck {
-        transport: Transport::Tcp,
-        tls: None,
-        send: Vec::new(),
-        expect: None,
-        silence_passes: false,
-        timeout: Timeout::new(Duration::from_secs(20)).unwrap(),
-    });
+    let connect = Arc::new(TalkCheck::connects(Timeout::new(Duration::from_secs(20)).unwrap()));
     let (mut begun, mut passed, mut before_the_first_end) = (0, 0, 0);
     while ended < 500 {
         assert!(Instant::now() < deadline, "{ended} have ended");

@@ -3,26 +3,29 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use checker_core::dns::{Timeout, Transport};
+use checker_core::talk::{Expect, Octets, Step};
 use checker_core::{Cause, Finding, TalkCheck};
 use checker_probe::{Prober, Settings, TalkProber, Target, clock};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+fn text(text: &str) -> Expect {
+    Expect::Holds(Octets::exact(text.as_bytes()))
+}
+
+fn says(send: &str, expect: &str) -> Step {
+    Step { send: send.into(), secret: false, expect: (!expect.is_empty()).then(|| text(expect)) }
+}
+
 fn check(transport: Transport, send: &str, expect: Option<&str>, timeout: u64) -> Arc<TalkCheck> {
-    Arc::new(TalkCheck {
-        tls: None,
-        transport,
-        send: send.into(),
-        expect: expect.map(Into::into),
-        silence_passes: false,
-        timeout: Timeout::new(Duration::from_millis(timeout)).unwrap(),
-    })
+    let plain = TalkCheck::connects(Timeout::new(Duration::from_millis(timeout)).unwrap());
+    Arc::new(TalkCheck { transport, steps: vec![says(send, expect.unwrap_or_default())], ..plain })
 }
 
 /// Runs probes to their ends, within another loop as the daemon does.
@@ -146,4 +149,88 @@ fn more_probes_than_sockets_take_turns() {
     let probes: Vec<_> = (0..300).map(|_| (check(Tcp, "", None, 30_000), plain)).collect();
     let ends = run(&probes, 7);
     assert!(ends.values().all(|finding| finding.cause.is_none()), "{ends:?}");
+}
+
+/// A POP server that knows one user, as far as a check goes.
+fn pop() -> SocketAddr {
+    server(|mut stream| {
+        let _ = stream.write_all(b"+OK POP3 ready <1896@pop.test>\r\n");
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        let mut user = String::new();
+        while let Some(Ok(line)) = lines.next() {
+            let reply = match line.split_once(' ') {
+                Some(("USER", name)) => {
+                    name.clone_into(&mut user);
+                    "+OK\r\n"
+                }
+                Some(("PASS", "geheim")) if user == "probe" => "+OK 0 messages\r\n",
+                Some(("PASS", _)) => "-ERR [AUTH] invalid\r\n",
+                _ if line == "QUIT" => "+OK bye\r\n",
+                _ => "-ERR\r\n",
+            };
+            if stream.write_all(reply.as_bytes()).is_err() {
+                return;
+            }
+        }
+    })
+}
+
+fn login(password: &str) -> Vec<Step> {
+    let ok = || Some(Expect::Begins(Octets::exact(b"+OK")));
+    let step = |send: &str, secret| Step { send: send.into(), secret, expect: ok() };
+    vec![
+        step("", false),
+        step("USER probe\r\n", false),
+        step(&format!("PASS {password}\r\n"), true),
+        step("QUIT\r\n", false),
+    ]
+}
+
+#[test]
+fn a_dialogue_of_several_steps() {
+    let server = pop();
+    let check = |password: &str| {
+        Arc::new(TalkCheck { steps: login(password), ..(*check(Tcp, "", None, 20_000)).clone() })
+    };
+    let good = run(&[(check("geheim"), server)], 10).remove(&0).unwrap();
+    assert_eq!((good.cause, good.reply.as_str()), (None, "9 octets: \"+OK bye\\r\\n\""), "{good:?}");
+    // A wrong beginning is no reason to wait for the end of the probe.
+    let begun = Instant::now();
+    let bad = run(&[(check("falsch"), server)], 10).remove(&0).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(15));
+    assert_eq!(bad.cause, Some(Cause::TcpMismatch));
+    assert_eq!(
+        bad.detail,
+        "not \"+OK\" at the start in step 3 of 4; 21 octets came: \"-ERR [AUTH] invalid\\r\\n\""
+    );
+    assert!(!check("falsch").to_string().contains("falsch"));
+}
+
+#[test]
+fn octets_with_a_mask_and_a_length() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    // It echoes the octet 0x80 to 0x8f that it was sent, behind a counter and with as many zeros.
+    std::thread::spawn(move || {
+        let mut buffer = [0; 100];
+        let mut counter = 0_u8;
+        while let Ok((1, peer)) = socket.recv_from(&mut buffer) {
+            counter = counter.wrapping_add(1);
+            let mut reply = vec![counter, buffer[0]];
+            reply.resize(2 + usize::from(buffer[0] & 0xf), 0);
+            let _ = socket.send_to(&reply, peer);
+        }
+    });
+    let check = |send: u8, expect: &str, length: Option<&str>| {
+        let expect = Some(Expect::Begins(expect.parse().unwrap()));
+        let steps = vec![Step { send: vec![send], secret: false, expect }];
+        let length = length.map(|range| range.parse().unwrap());
+        Arc::new(TalkCheck { steps, length, ..(*check(Udp, "", None, 400)).clone() })
+    };
+    assert_eq!(one(check(0x85, "xx 8x 00", None), address), "up");
+    assert_eq!(one(check(0x85, "xx 85", Some("7")), address), "up");
+    assert_eq!(one(check(0x85, "xx 84", None), address), "udp_mismatch");
+    assert_eq!(one(check(0x85, "xx 8x", Some("8..")), address), "udp_mismatch");
+    // More than can come.
+    assert_eq!(one(check(0x80, "xx 8x 00", None), address), "udp_mismatch");
 }

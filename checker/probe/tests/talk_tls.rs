@@ -14,7 +14,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use authority::{Authority, FUTURE, Issued, PAST, PRESENT};
-use checker_core::dns::{Timeout, Transport};
+use checker_core::dns::Timeout;
+use checker_core::talk::{Expect, Octets, Step};
 use checker_core::tls::{Identity, Tls, Trust};
 use checker_core::{Cause, TalkCheck, Verdict};
 use checker_probe::Errand;
@@ -33,14 +34,10 @@ fn trusting() -> Tls {
 }
 
 fn check(tls: Tls, send: &str, expect: Option<&str>, timeout: Duration) -> Errand {
-    Errand::Talk(Arc::new(TalkCheck {
-        transport: Transport::Tcp,
-        tls: Some(Box::new(tls)),
-        send: send.into(),
-        expect: expect.map(Into::into),
-        silence_passes: false,
-        timeout: Timeout::new(timeout).unwrap(),
-    }))
+    let expect = expect.map(|text| Expect::Holds(Octets::exact(text.as_bytes())));
+    let steps = vec![Step { send: send.into(), secret: false, expect }];
+    let plain = TalkCheck::connects(Timeout::new(timeout).unwrap());
+    Errand::Talk(Arc::new(TalkCheck { tls: Some(Box::new(tls)), steps, ..plain }))
 }
 
 /// `openssl s_server`, which sends every line back to front.
@@ -93,6 +90,19 @@ fn openssl_is_talked_to() {
         let other = check(trusting(), "hello\n", Some("hello"), SHORT);
         let finding = expect("another text", &other, server.addr, "tcp_mismatch");
         assert!(finding.detail.contains("olleh"), "{finding:?}");
+        let step = |send: &str, wanted: &[u8]| {
+            let expect = Some(Expect::Begins(Octets::exact(wanted)));
+            Step { send: send.into(), secret: false, expect }
+        };
+        let dialogue = |steps: Vec<Step>| {
+            let Errand::Talk(one) = talk("", None) else { panic!("it is a talk") };
+            Errand::Talk(Arc::new(TalkCheck { steps, ..(*one).clone() }))
+        };
+        let good = dialogue(vec![step("abc\n", b"cba\n"), step("xy\n", b"yx\n")]);
+        expect("two steps", &good, server.addr, "up");
+        let bad = dialogue(vec![step("abc\n", b"cba\n"), step("xy\n", b"xy")]);
+        let finding = expect("the second is another", &bad, server.addr, "tcp_mismatch");
+        assert!(finding.detail.contains("in step 2 of 2; 3 octets came: \"yx\\n\""), "{finding:?}");
     }
 }
 
@@ -170,7 +180,7 @@ fn servers_that_do_not_do_as_they_should() {
     );
     let finding =
         expect("says nothing", &check(trusting(), "x", Some("y"), SHORT), mute.addr, "tcp_mismatch");
-    assert_eq!(finding.detail, "no \"y\"; nothing came within 400 ms");
+    assert_eq!(finding.detail, "no \"y\" within 400 ms; nothing came");
     let tls = Arc::clone(&config);
     let endless = Fake::both(
         |_, _, _| {},

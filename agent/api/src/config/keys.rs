@@ -4,7 +4,7 @@
 
 mod checks;
 
-pub(super) use checks::{CHECK, EXEC, FILE as FILE_CHECK, HTTP, HTTPS, PING, SMTP, TCP, UDP, URL};
+pub(super) use checks::{CHECK, EXEC, FILE as FILE_CHECK, HTTP, HTTPS, PING, SMTP, STEP, TCP, UDP, URL};
 
 /// One kind of table.
 #[derive(Debug)]
@@ -312,7 +312,7 @@ pub(super) const DNS: Kind = Kind {
 
 /// The kinds whose keys tell where a misplaced one belongs; those of `[lvs.timeouts]`, `[lvs.sync]`,
 /// `tunnel` and the tables below `[alert]` are too common words.
-pub(super) const ALL: [&Kind; 22] = [
+pub(super) const ALL: [&Kind; 23] = [
     &DEPENDENCY,
     &FILE,
     &LVS,
@@ -330,6 +330,7 @@ pub(super) const ALL: [&Kind; 22] = [
     &UDP,
     &HTTP,
     &HTTPS,
+    &STEP,
     &URL,
     &PING,
     &SMTP,

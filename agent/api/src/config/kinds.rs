@@ -22,7 +22,7 @@ use crate::id::{Name, Protocol};
 #[derive(Debug, Clone)]
 pub(super) enum RawCheck<'t> {
     Dns(Box<dns::RawCheck<'t>>),
-    Talk(Transport, Box<RawTalk<'t>>),
+    Talk(Transport, Box<RawTalk>),
     /// And whether over TLS.
     Http(bool, Box<RawHttp>),
     Ping(Box<RawPing>),
@@ -94,8 +94,8 @@ const KINDS: [(&str, &keys::Kind); 9] = [
 /// Reads the table of a check of the kind `word`.
 fn raw_one<'t>(book: &mut Book<'_>, word: &str, table: &Table<'t>) -> RawCheck<'t> {
     match word {
-        "tcp" => RawCheck::Talk(Transport::Tcp, Box::new(talk::raw(book, table))),
-        "udp" => RawCheck::Talk(Transport::Udp, Box::new(talk::raw(book, table))),
+        "tcp" => RawCheck::Talk(Transport::Tcp, Box::new(talk::raw(book, table, Transport::Tcp))),
+        "udp" => RawCheck::Talk(Transport::Udp, Box::new(talk::raw(book, table, Transport::Udp))),
         "http" => RawCheck::Http(false, Box::new(http::raw(book, table))),
         "https" => RawCheck::Http(true, Box::new(http::raw(book, table))),
         "ping" => RawCheck::Ping(Box::new(ping::raw(book, table))),

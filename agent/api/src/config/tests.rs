@@ -11,6 +11,7 @@ mod page;
 mod random;
 mod routers;
 mod shipped;
+mod talk;
 
 use super::{Config, Mistakes, RealServer, Source, VirtualServer, parse};
 

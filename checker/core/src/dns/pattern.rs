@@ -4,6 +4,7 @@
 //! patterns are equal when they are written alike.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use regex_lite::{Regex, RegexBuilder};
@@ -34,6 +35,12 @@ impl Pattern {
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         self.0.is_match(text)
+    }
+
+    /// Where in `text` it matches first.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Option<Range<usize>> {
+        self.0.find(text).map(|found| found.range())
     }
 
     /// As it was written.

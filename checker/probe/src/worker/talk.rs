@@ -58,13 +58,17 @@ async fn ask(course: &mut Course<'_>, target: &Target, clients: &Clients) -> Res
     let mut stream = dial::secure(&client, &settings, target, stream).await?;
     course.expiring = tls::expiring(&settings, dial::chain(&stream));
     let doing = "before the expected text came";
-    if !check.send.is_empty() {
-        stream.write_all(&check.send).await.map_err(|error| verify::of_io(&error, doing))?;
-        stream.flush().await.map_err(|error| verify::of_io(&error, doing))?;
-    }
     course.handle(Input::Connected);
     let mut buffer = [0; BUFFER];
-    while !course.talk.is_over() {
+    loop {
+        while let Some(octets) = course.talk.to_send(check) {
+            stream.write_all(octets).await.map_err(|error| verify::of_io(&error, doing))?;
+            stream.flush().await.map_err(|error| verify::of_io(&error, doing))?;
+            course.handle(Input::Sent);
+        }
+        if course.talk.is_over() {
+            break;
+        }
         match stream.read(&mut buffer).await {
             Ok(0) => course.handle(Input::Closed),
             // Many a server does not take its leave.

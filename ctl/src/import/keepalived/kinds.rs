@@ -111,39 +111,49 @@ fn dns(out: &mut Imported, check: &Statement, mut common: Common) -> Written {
 }
 
 fn udp(out: &mut Imported, check: &Statement, mut common: Common) -> Written {
-    let (mut payload, mut reply) = (None, false);
+    let (mut payload, mut reply, mut lengths) = (None, None, (None, None));
     for statement in &check.body {
-        let value = statement.word(1);
+        let hex = || octets(statement.words.get(1..).unwrap_or_default());
         match statement.keyword() {
-            "payload" => {
-                payload = text_of_hex(value);
-                if payload.is_none() {
-                    note(out, statement, "payload is no text, and only a text can be sent; write `send`");
-                }
-            }
+            "payload" => payload = hex().or_else(|| told_of_hex(out, statement)),
             "require_reply" => {
-                reply = true;
-                if !value.is_empty() {
-                    note(
-                        out,
-                        statement,
-                        "require_reply with a pattern: any reply passes here; write `expect` for a text that must be in it",
-                    );
-                }
+                reply = Some(match statement.word(1) {
+                    "" => String::new(),
+                    _ => hex().or_else(|| told_of_hex(out, statement)).unwrap_or_default(),
+                });
             }
+            "min_reply_length" => lengths.0 = statement.word(1).parse::<u16>().ok(),
+            "max_reply_length" => lengths.1 = statement.word(1).parse::<u16>().ok(),
             _ => common.take(out, check, statement),
         }
     }
     // The text that keepalived sends by itself says nothing either.
-    let payload = payload.unwrap_or_else(|| "holdfast".to_owned());
-    let mut keys = format!("send = {}\n", quoted(&payload));
-    if !reply {
-        keys.push_str("silence_passes = true\n");
-        note(
-            out,
-            check,
-            "UDP_CHECK without require_reply: silence passes, so a host that is off counts as up; write `expect`",
-        );
+    let mut keys = match payload {
+        None => "send = \"holdfast\"\n".to_owned(),
+        Some(hex) => match text_of_hex(&hex) {
+            Some(text) => format!("send = {}\n", quoted(&text)),
+            None => format!("send_hex = \"{hex}\"\n"),
+        },
+    };
+    match reply.as_deref() {
+        None => {
+            keys.push_str("silence_passes = true\n");
+            note(
+                out,
+                check,
+                "UDP_CHECK without require_reply: silence passes, so a host that is off counts as up; write `expect`",
+            );
+        }
+        Some(pattern) => {
+            if !pattern.is_empty() {
+                let _ = write!(keys, "expect_hex = \"{pattern}\"\nexpect_at = \"start\"\n");
+            }
+            // 255 is what keepalived takes where only the other one is said.
+            if lengths != (None, None) {
+                let (min, max) = (lengths.0.unwrap_or(0), lengths.1.unwrap_or(255));
+                let _ = writeln!(keys, "reply_length = \"{min}..{max}\"");
+            }
+        }
     }
     common.written(check.keyword(), "udp", keys)
 }
@@ -255,11 +265,30 @@ fn words_of(statement: &Statement) -> Vec<String> {
     statement.words.iter().skip(1).flat_map(|word| word.split_whitespace()).map(str::to_owned).collect()
 }
 
-/// Bytes in hex as a text, where they are one.
+/// Octets in keepalived's free form as two digits each: a lone digit is an octet, too, and `x` stands for any digit.
+fn octets(words: &[String]) -> Option<String> {
+    let mut octets: Vec<String> = Vec::new();
+    for word in words.iter().flat_map(|word| word.split_whitespace()) {
+        let digits: Vec<char> = word.chars().map(|digit| digit.to_ascii_lowercase()).collect();
+        if !digits.iter().all(|digit| digit.is_ascii_hexdigit() || *digit == 'x') {
+            return None;
+        }
+        octets.extend(digits.chunks(2).map(|pair| match pair {
+            [lone] => format!("0{lone}"),
+            pair => pair.iter().collect(),
+        }));
+    }
+    Some(octets.join(" "))
+}
+
+fn told_of_hex(out: &mut Imported, statement: &Statement) -> Option<String> {
+    note(out, statement, &format!("{} is no octets in hex; left out", statement.keyword()));
+    None
+}
+
+/// Octets in hex as a text that can be read, where they are one.
 fn text_of_hex(hex: &str) -> Option<String> {
-    let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let bytes = digits
-        .chunks_exact(2)
-        .map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()));
-    String::from_utf8(bytes.collect::<Option<Vec<u8>>>()?).ok()
+    let octets = hex.parse::<checker_core::talk::Octets>().ok()?;
+    let text = std::str::from_utf8(octets.plain()?).ok()?;
+    text.chars().all(|c| !c.is_control() || c == '\r' || c == '\n').then(|| text.to_owned())
 }

@@ -271,6 +271,43 @@ fn all_checks_of_a_real_server_are_carried_over() {
 }
 
 #[test]
+fn datagrams_are_carried_over_octet_by_octet() {
+    for (keys, expected, remark) in [
+        ("", "send = \"holdfast\"\nsilence_passes = true\n", Some("silence passes")),
+        ("payload 70696e67\nrequire_reply", "send = \"ping\"\n", None),
+        // A lone digit is an octet, and only octets that can be read become a text.
+        (
+            "payload Ab12f 3 456\nrequire_reply 1X 0 xx",
+            "send_hex = \"ab 12 0f 03 45 06\"\nexpect_hex = \"1x 00 xx\"\nexpect_at = \"start\"\n",
+            None,
+        ),
+        (
+            "payload 00\nrequire_reply\nmin_reply_length 12",
+            "send_hex = \"00\"\nreply_length = \"12..255\"\n",
+            None,
+        ),
+        (
+            "payload 00\nrequire_reply\nmin_reply_length 12\nmax_reply_length 512",
+            "send_hex = \"00\"\nreply_length = \"12..512\"\n",
+            None,
+        ),
+        ("payload 0g\nrequire_reply", "send = \"holdfast\"\n", Some("payload is no octets in hex; left out")),
+    ] {
+        let imported = imported(&format!(
+            "virtual_server 192.0.2.1 53 {{ protocol UDP\n real_server 10.0.0.1 53 {{ UDP_CHECK {{\n{keys}\n}} }} }}\n"
+        ));
+        let text = imported.text().expect("a configuration");
+        assert!(
+            text.contains(&format!("[virtual_server.real_server.check.udp]\n{expected}port = 53\n")),
+            "{text}"
+        );
+        let told: Vec<bool> =
+            imported.remarks.iter().map(|told| remark.is_some_and(|words| told.contains(words))).collect();
+        assert_eq!(told, remark.map_or(vec![], |_| vec![true]), "{:#?}", imported.remarks);
+    }
+}
+
+#[test]
 fn what_is_wrong_is_told_with_its_line() {
     for (text, said) in [
         ("virtual_server 192.0.2.1 80 {\n", "k.conf:1: the } of this { is missing"),

@@ -40,9 +40,12 @@ macro_rules! kinds {
 }
 
 kinds! {
-    TCP "tcp" ["send" "expect" "port" "tls" "latency_warn" "latency_max"]
+    TCP "tcp" ["send" "send_hex" "secret" "expect" "expect_hex" "expect_match" "expect_at" "step" "port" "tls" "latency_warn" "latency_max"]
         ["tls_name" "ca" "verify" "pin" "client_certificate" "client_key" "certificate_warn"];
-    UDP "udp" ["send" "expect" "silence_passes" "port" "latency_warn" "latency_max"] [];
+    UDP "udp" [
+        "send" "send_hex" "secret" "expect" "expect_hex" "expect_match" "expect_at" "reply_length" "silence_passes" "port"
+        "latency_warn" "latency_max"
+    ] [];
     HTTP "http" [
         "port" "http_version" "connect_timeout" "redirects" "body_max" "url"
         "path" "method" "host" "header" "body" "expect_status" "expect_header" "expect_body" "forbid_body" "body_range" "digest"
@@ -77,5 +80,13 @@ pub(in super::super) const URL: Kind = Kind {
         "body_range",
         "digest",
     ],
+    not_yet: &[],
+};
+
+/// `[[virtual_server.check.tcp.step]]`.
+pub(in super::super) const STEP: Kind = Kind {
+    header: "[[virtual_server.check.tcp.step]]",
+    example: "[[virtual_server.check.tcp.step]]",
+    keys: &["send", "send_hex", "secret", "expect", "expect_hex", "expect_match", "expect_at"],
     not_yet: &[],
 };
