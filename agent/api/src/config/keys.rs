@@ -250,6 +250,7 @@ pub(super) const DNS: Kind = Kind {
     keys: &[
         "name",
         "advisory",
+        "address",
         "qname",
         "qtype",
         "qclass",

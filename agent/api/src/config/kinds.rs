@@ -3,8 +3,11 @@
 //! Owns the choice between the kinds, the names of several checks, `require` and `advisory`, how a real server's own tables overlay
 //! those of its virtual server, and what every kind becomes. The keys of a kind are read in its own module.
 
+use std::net::IpAddr;
+
 use checker_core::dns::Transport;
 
+use super::address::{Purpose, address};
 use super::book::{Book, Place, quoted};
 use super::check::{self as dns};
 use super::exec::{self, RawExec};
@@ -12,8 +15,9 @@ use super::file::{self, RawFile};
 use super::http::{self, RawHttp};
 use super::keys;
 use super::ping::{self, RawPing};
+use super::server::noted;
 use super::smtp::{self, RawSmtp};
-use super::table::{Given, Number, Table};
+use super::table::{At, Given, Number, Table};
 use super::talk::{self, RawTalk};
 use super::{CHECKS_MAX, CheckKind, Rhythm, Service};
 use crate::id::{Name, Protocol};
@@ -37,6 +41,8 @@ struct RawOne<'t> {
     name: &'t str,
     at: Place,
     advisory: Given<bool>,
+    /// `address`, of the kinds that go to one.
+    address: Given<IpAddr>,
     raw: RawCheck<'t>,
 }
 
@@ -69,11 +75,21 @@ pub(super) struct Judged {
     pub(super) protocol: Protocol,
 }
 
+/// One of several checks, complete.
+#[derive(Debug)]
+pub(super) struct JudgedCheck {
+    pub(super) name: String,
+    /// Whether it only warns.
+    pub(super) advisory: bool,
+    /// Where it goes, if not to the address of the real server.
+    pub(super) address: Option<At<IpAddr>>,
+    pub(super) judged: Judged,
+}
+
 /// Checks that are complete.
 #[derive(Debug)]
 pub(super) struct JudgedChecks {
-    /// Each with its name, and whether it only warns.
-    pub(super) list: Vec<(String, bool, Judged)>,
+    pub(super) list: Vec<JudgedCheck>,
     /// How many of those that do more than warn must pass.
     pub(super) require: u32,
 }
@@ -157,8 +173,11 @@ pub(super) fn raw<'t>(book: &mut Book<'_>, owner: &Table<'t>) -> Given<RawChecks
                 continue;
             }
             let advisory = table.switch(book, "advisory");
+            let address = table
+                .text(book, "address", "address = \"10.1.53.2\"")
+                .convert(|text, at| noted(book, "address", at, address(text, Purpose::RealServer)));
             let raw = raw_one(book, word, &table);
-            checks.list.push(RawOne { name, at: table.at, advisory, raw });
+            checks.list.push(RawOne { name, at: table.at, advisory, address, raw });
         }
     }
     if checks.list.len() > CHECKS_MAX {
@@ -225,7 +244,29 @@ fn overlaid<'t>(own: RawOne<'t>, base: RawOne<'t>) -> RawOne<'t> {
         (RawCheck::Exec(own), RawCheck::Exec(base)) => RawCheck::Exec(Box::new(own.or_else(*base))),
         (own, _) => own,
     };
-    RawOne { raw, advisory: own.advisory.or_else(base.advisory), ..own }
+    let (advisory, address) = (own.advisory.or_else(base.advisory), own.address.or_else(base.address));
+    RawOne { raw, advisory, address, ..own }
+}
+
+/// Notes addresses in the checks of a virtual server: one machine would speak for all real servers.
+pub(super) fn without_addresses<'t>(
+    book: &mut Book<'_>,
+    given: Given<RawChecks<'t>>,
+) -> Given<RawChecks<'t>> {
+    given.convert(|checks, _| {
+        let mut good = true;
+        for one in &checks.list {
+            if let Given::Good(address, at) = one.address {
+                good = false;
+                let message = format!(
+                    "with address = \"{address}\" here one machine would speak for all real servers; write it in the check of the real \
+                     server that it speaks for, or a [[dependency]]"
+                );
+                book.wrong(at, message);
+            }
+        }
+        good.then_some(checks)
+    })
 }
 
 /// The checks that `raw` makes, for a pool with these services. `None` when something is wrong, which has been noted.
@@ -267,7 +308,7 @@ pub(super) fn judged(
         }
     };
     // All of them are looked at, to find all mistakes.
-    let list: Vec<Option<(String, bool, Judged)>> = list
+    let list: Vec<Option<JudgedCheck>> = list
         .into_iter()
         .zip(advisory)
         .map(|(one, advisory)| {
@@ -280,7 +321,11 @@ pub(super) fn judged(
                 RawCheck::File(raw) => file::judged(book, *raw),
                 RawCheck::Exec(raw) => exec::judged(book, *raw, services),
             };
-            Some((one.name.to_owned(), advisory?, judged?))
+            let address = match one.address.not_wrong()? {
+                Given::Good(address, at) => Some((address, at)),
+                _ => None,
+            };
+            Some(JudgedCheck { name: one.name.to_owned(), advisory: advisory?, address, judged: judged? })
         })
         .collect();
     let list = list.into_iter().collect::<Option<Vec<_>>>()?;

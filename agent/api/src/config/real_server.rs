@@ -13,7 +13,7 @@ use super::dependency::{self, Known};
 use super::exec;
 use super::file;
 use super::keys;
-use super::kinds::{self, Judged, JudgedChecks, RawChecks};
+use super::kinds::{self, Judged, JudgedCheck, JudgedChecks, RawChecks};
 use super::marks::{ProbeMarks, RawMarks};
 use super::server::{Families, forwarding, noted, probe_source, translates_single_packets, unique_name};
 use super::table::{Given, Table};
@@ -260,8 +260,17 @@ pub(super) fn completed(
     (name, weight): (&Name, u32),
 ) -> Option<Vec<Check>> {
     let mut checks = Vec::with_capacity(judged.list.len());
-    for (check_name, advisory, judged) in judged.list {
+    for JudgedCheck { name: check_name, advisory, address, judged } in judged.list {
         let Judged { kind, rhythm, port: check_port, protocol } = judged;
+        if let (Some((address, at)), Some(source)) = (address, source)
+            && source.is_ipv4() != address.is_ipv4()
+        {
+            let (is, other) = (family(address), family(source));
+            let message = format!(
+                "{address} is an {is} address, but probe_source is an {other} one; write one of that family"
+            );
+            book.wrong(at, message);
+        }
         let needs_port = !matches!(kind, CheckKind::Exec(_) | CheckKind::File(_));
         let inherited = || {
             let services = services?;
@@ -277,6 +286,7 @@ pub(super) fn completed(
             Some(port)
         };
         let check_port = check_port.or(port).or_else(inherited)?;
+        let probed = address.map_or(ip, |(address, _)| address);
         let target = (ip, check_port).into();
         let kind = match kind {
             CheckKind::Dns(mut dns) => {
@@ -288,6 +298,7 @@ pub(super) fn completed(
             other => other,
         };
         let marks = marks.clone();
+        let target = (probed, check_port).into();
         checks.push(Check { name: check_name, advisory, target, source, marks, kind, rhythm });
     }
     Some(checks)

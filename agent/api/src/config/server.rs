@@ -74,6 +74,7 @@ pub(super) fn virtual_server<'t>(
     let quorum = table.number(book, "quorum", 1..=65_535);
     let method = forwarding(book, table);
     let care = care::read(book, table, families, method, quorum);
+    let check = kinds::raw(book, table);
     let pool = Pool {
         addresses: addresses.as_deref(),
         families,
@@ -82,7 +83,7 @@ pub(super) fn virtual_server<'t>(
         tunnel: tunnel(book, table),
         source: probe_source(book, table),
         marks: RawMarks::read(book, table),
-        check: kinds::raw(book, table),
+        check: kinds::without_addresses(book, check),
         one_packet: one_packet.good().unwrap_or_default(),
         dependencies,
         parent: dependency::parent(book, table, dependencies),

@@ -111,6 +111,33 @@ pub(super) struct Written {
     pub(super) keys: String,
     /// The keys of each of its addresses.
     pub(super) urls: Vec<String>,
+    /// What it says of its packets, with keys of the real server.
+    pub(super) marks: Vec<(&'static str, String)>,
+}
+
+/// Where probes come from, and what marks them: a key of the real server here, for all of its checks.
+fn marks(out: &mut Imported, server: &Statement, written: &[Written]) -> String {
+    let mut text = String::new();
+    // Programs and files send no packets.
+    let sending = || written.iter().filter(|one| !matches!(one.word, "exec" | "file"));
+    for key in ["probe_source", "probe_interface", "probe_mark"] {
+        let of = |one: &Written| {
+            one.marks.iter().rev().find(|(own, _)| *own == key).map(|(_, value)| value.clone())
+        };
+        let Some(first) = sending().find_map(of) else { continue };
+        if sending().all(|one| of(one).as_ref() == Some(&first)) {
+            let _ = writeln!(text, "{key} = {first}");
+        } else {
+            note(
+                out,
+                server,
+                &format!(
+                    "bindto, bind_if or fwmark differ between its checks: {key} is one for all of them here; left out"
+                ),
+            );
+        }
+    }
+    text
 }
 
 /// The checks of a real server, as its own tables. One that has none here gets one that always passes, which is told.
@@ -137,10 +164,10 @@ pub(super) fn checks(
             "no check is carried over: the real server always counts as up, as without a check; write one that asks a question",
         );
         let keys = "command = [\"/bin/true\"]\ninitial = \"up\"\n".to_owned();
-        written.push(Written { word: "exec", keys, urls: Vec::new() });
+        written.push(Written { word: "exec", keys, urls: Vec::new(), marks: Vec::new() });
     }
-    let mut text = String::new();
-    for (index, Written { word, keys, urls }) in written.iter().enumerate() {
+    let mut text = marks(out, server, &written);
+    for (index, Written { word, keys, urls, .. }) in written.iter().enumerate() {
         let before = written.iter().take(index).filter(|one| one.word == *word).count();
         let table = format!("virtual_server.real_server.check.{word}");
         if written.iter().filter(|one| one.word == *word).count() == 1 {

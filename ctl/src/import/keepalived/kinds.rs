@@ -18,7 +18,12 @@ pub(super) fn one(
     all: &[Statement],
 ) -> Option<Written> {
     let kind = check.keyword();
-    let mut common = Common { rhythm: rhythm.clone(), port: default_port.to_owned() };
+    let mut common = Common {
+        rhythm: rhythm.clone(),
+        port: default_port.to_owned(),
+        address: String::new(),
+        marks: Vec::new(),
+    };
     match kind {
         "TCP_CHECK" => {
             common.rest(out, check);
@@ -46,6 +51,9 @@ pub(super) fn one(
 pub(super) struct Common {
     pub(super) rhythm: Rhythm,
     port: String,
+    address: String,
+    /// What is a key of the real server here.
+    marks: Vec<(&'static str, String)>,
 }
 
 impl Common {
@@ -54,24 +62,15 @@ impl Common {
         let (kind, value) = (check.keyword(), statement.word(1));
         match statement.keyword() {
             "connect_port" => self.port = value.to_owned(),
-            "connect_ip" => note(
+            "connect_ip" => self.address = value.to_owned(),
+            "bindto" => self.marks.push(("probe_source", quoted(value))),
+            "bind_if" => self.marks.push(("probe_interface", quoted(value))),
+            "fwmark" => self.marks.push(("probe_mark", value.to_owned())),
+            "bind_port" => note(
                 out,
                 statement,
-                "connect_ip: a check goes to its real server's address here; write a [[dependency]] for another machine",
+                "bind_port: each probe comes from a port of its own here, so that no late reply is taken for that of the next; left out",
             ),
-            "bindto" => {
-                note(out, statement, &format!("bindto: write probe_source = \"{value}\" in the real server"));
-            }
-            "bind_if" => {
-                note(
-                    out,
-                    statement,
-                    &format!("bind_if: write probe_interface = \"{value}\" in the real server"),
-                );
-            }
-            "fwmark" => {
-                note(out, statement, &format!("fwmark: write probe_mark = {value} in the real server"));
-            }
             keyword if self.rhythm.take(out, statement, keyword) => {}
             keyword => note(out, statement, &format!("{keyword} in {kind} has no counterpart; left out")),
         }
@@ -88,8 +87,11 @@ impl Common {
         if !self.port.is_empty() && self.port != "0" {
             let _ = writeln!(keys, "port = {}", self.port);
         }
+        if !self.address.is_empty() {
+            let _ = writeln!(keys, "address = {}", quoted(&self.address));
+        }
         keys.push_str(&self.rhythm.keys(kind, None));
-        Written { word, keys, urls: Vec::new() }
+        Written { word, keys, urls: Vec::new(), marks: self.marks.clone() }
     }
 }
 
@@ -257,6 +259,7 @@ fn misc(out: &mut Imported, check: &Statement, mut common: Common) -> Option<Wri
         word: "exec",
         keys: format!("command = {}\n{keys}{rhythm}", list(&command)),
         urls: Vec::new(),
+        marks: Vec::new(),
     })
 }
 

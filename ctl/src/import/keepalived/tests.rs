@@ -257,7 +257,6 @@ fn all_checks_of_a_real_server_are_carried_over() {
         ("k.conf:15:", "regex_options utf has no counterpart"),
         ("k.conf:22:", "regex: \"(?=x)\" is no regular expression"),
         ("k.conf:23:", "verify = false is written"),
-        ("k.conf:29:", "a check goes to its real server's address here"),
         ("k.conf:36:", "more than 8 checks"),
         ("k.conf:41:", "checkd may not run programs as others by itself"),
         ("k.conf:42:", "there is no track_file none"),
@@ -268,6 +267,29 @@ fn all_checks_of_a_real_server_are_carried_over() {
         assert!(found, "{line} {words} is not in {:#?}", imported.remarks);
     }
     assert_eq!(imported.remarks.len(), told.len(), "{:#?}", imported.remarks);
+}
+
+#[test]
+fn addresses_and_marks_of_probes_are_carried_over() {
+    let of = |checks: &str| {
+        let text = format!(
+            "virtual_server 192.0.2.1 80 {{ protocol TCP\n real_server 10.0.0.1 80 {{\n{checks}\n}} }}\n"
+        );
+        let imported = imported(&text);
+        (imported.text().expect("a configuration"), imported.remarks)
+    };
+    let common = "bindto 10.0.0.9\nbind_if eth1\nfwmark 7\n";
+    let (text, remarks) = of(&format!(
+        "TCP_CHECK {{ connect_ip 10.9.9.9\n{common} }}\nPING_CHECK {{ {common} }}\nMISC_CHECK {{ misc_path /c }}"
+    ));
+    let keys = "probe_source = \"10.0.0.9\"\nprobe_interface = \"eth1\"\nprobe_mark = 7\n[virtual_server.real_server.check.tcp]\n";
+    assert!(text.contains(keys) && text.contains("port = 80\naddress = \"10.9.9.9\"\n"), "{text}");
+    assert_eq!(text.matches("address = \"10.9.9.9\"").count(), 1);
+    assert!(remarks.is_empty(), "{remarks:#?}");
+    let (text, remarks) = of("TCP_CHECK { bindto 10.0.0.9\nbind_port 1000 }\nPING_CHECK { }");
+    assert!(!text.contains("probe_source"), "{text}");
+    assert!(remarks.len() == 2 && remarks[1].contains("from a port of its own here"), "{remarks:#?}");
+    assert!(remarks[0].contains("probe_source is one for all of them here"), "{remarks:#?}");
 }
 
 #[test]

@@ -304,3 +304,39 @@ fn dns_over_tls_has_keys_of_its_own() {
         assert!(mistakes.contains(message), "{keys}: {mistakes}");
     }
 }
+
+#[test]
+fn a_check_may_go_to_another_address_than_its_real_server() {
+    let base = checked("check.tcp.port = 1");
+    let checks = |keys: &str| -> Vec<String> {
+        let text = format!("{base}\n{keys}");
+        only(&good(&text)).1.checks.iter().map(|check| check.target.to_string()).collect()
+    };
+    assert_eq!(checks(""), ["10.0.0.1:1"]);
+    assert_eq!(checks("check.tcp.address = \"10.9.9.9\""), ["10.9.9.9:1"]);
+    assert_eq!(
+        checks("check.ping = {}\ncheck.tcp = { port = 2, address = \"2001:db8::9\" }"),
+        ["[2001:db8::9]:2", "10.0.0.1:0"]
+    );
+    // What a program is told is its real server all the same, and it has no such key.
+    for kind in ["exec = { command = [\"/c\"], ADDRESS }", "file = { path = \"/f\", ADDRESS }"] {
+        let mistakes = bad(&format!("{base}\ncheck.{}", kind.replace("ADDRESS", "address = \"10.9.9.9\"")));
+        assert!(mistakes.len() == 1 && mistakes[0].contains("address has no place in"), "{mistakes:?}");
+    }
+    let wrong = |base: &str, keys: &str, what: &str| {
+        let mistakes = bad(&format!("{base}\n{keys}"));
+        assert!(mistakes.len() == 1 && mistakes[0].contains(what), "{mistakes:?}");
+    };
+    wrong(
+        &checked("check.tcp = { port = 1, address = \"10.9.9.9\" }"),
+        "",
+        "one machine would speak for all real servers",
+    );
+    wrong(&base, "check.tcp.address = \"web\"", "\"web\" is no IP address");
+    let source = "probe_source = \"10.0.0.9\"\ncheck.tcp.address = \"2001:db8::9\"";
+    wrong(
+        &base,
+        source,
+        "2001:db8::9 is an IPv6 address, but probe_source is an IPv4 one; write one of that family",
+    );
+}
