@@ -13,8 +13,8 @@ use super::kinds::Common;
 use super::words::Statement;
 use super::{is_on, note};
 
-/// What the block becomes.
-pub(super) fn get(out: &mut Imported, check: &Statement, mut common: Common) -> Written {
+/// What the block becomes. `all` are the statements of the file.
+pub(super) fn get(out: &mut Imported, check: &Statement, mut common: Common, all: &[Statement]) -> Written {
     let secured = check.keyword() == "SSL_GET";
     let mut keys = String::new();
     let (mut urls, mut sni, mut sni_name) = (Vec::new(), false, None);
@@ -51,6 +51,9 @@ pub(super) fn get(out: &mut Imported, check: &Statement, mut common: Common) -> 
             check,
             "SSL_GET never looks at the certificate, so verify = false is written; remove it and write tls_name, ca or pin",
         );
+        for block in all.iter().filter(|one| one.keyword() == "SSL") {
+            identity(out, block, &mut keys);
+        }
         if let Some(name) = sni_name.filter(|_| sni) {
             let _ = writeln!(keys, "tls_name = {}", quoted(name));
         }
@@ -66,6 +69,38 @@ pub(super) fn get(out: &mut Imported, check: &Statement, mut common: Common) -> 
     }
     written.urls = urls;
     written
+}
+
+/// The `SSL` block of the file, whose certificate every SSL_GET shows.
+fn identity(out: &mut Imported, block: &Statement, keys: &mut String) {
+    let of = |keyword: &str| block.body.iter().find(|one| one.keyword() == keyword);
+    for statement in &block.body {
+        match statement.keyword() {
+            "certificate" | "key" => {}
+            "ca" => note(
+                out,
+                statement,
+                &format!(
+                    "ca is not looked at by SSL_GET: write ca = \"{}\" in place of verify = false",
+                    statement.word(1)
+                ),
+            ),
+            "password" => note(
+                out,
+                statement,
+                "a key with a password can't be read here; write one without, readable for holdfast-check",
+            ),
+            keyword => note(out, statement, &format!("{keyword} in SSL has no counterpart; left out")),
+        }
+    }
+    match (of("certificate"), of("key")) {
+        (Some(certificate), Some(key)) => {
+            let (certificate, key) = (quoted(certificate.word(1)), quoted(key.word(1)));
+            let _ = write!(keys, "client_certificate = {certificate}\nclient_key = {key}\n");
+        }
+        (None, None) => {}
+        _ => note(out, block, "certificate and key need each other; left out"),
+    }
 }
 
 /// One `url { … }`.

@@ -37,7 +37,7 @@ pub(super) fn one(
         "DNS_CHECK" => Some(dns(out, check, common)),
         "UDP_CHECK" => Some(udp(out, check, common)),
         "SMTP_CHECK" => Some(smtp(out, check, common)),
-        "HTTP_GET" | "SSL_GET" => Some(get::get(out, check, common)),
+        "HTTP_GET" | "SSL_GET" => Some(get::get(out, check, common, all)),
         "FILE_CHECK" => file(out, check, common, all),
         "MISC_CHECK" => misc(out, check, common),
         _ => {
@@ -263,9 +263,23 @@ fn misc(out: &mut Imported, check: &Statement, mut common: Common) -> Option<Wri
     })
 }
 
-/// The words of a command: a quoted string is split on blanks, as keepalived does.
+/// The words of a command. Of a quoted string with all of it, as of words without quotes, `'` keeps blanks together; a word that was
+/// quoted beside others is one.
 fn words_of(statement: &Statement) -> Vec<String> {
-    statement.words.iter().skip(1).flat_map(|word| word.split_whitespace()).map(str::to_owned).collect()
+    let words = statement.words.get(1..).unwrap_or_default();
+    let (mut all, mut quoted) = (Vec::new(), false);
+    for piece in words.iter().flat_map(|word| match words.len() > 1 && word.contains(char::is_whitespace) {
+        true => vec![word.as_str()],
+        false => word.split_whitespace().collect(),
+    }) {
+        let text = piece.replace('\'', "");
+        match all.last_mut() {
+            Some(last) if quoted => *last = format!("{last} {text}"),
+            _ => all.push(text),
+        }
+        quoted ^= piece.matches('\'').count() % 2 == 1;
+    }
+    all
 }
 
 /// Octets in keepalived's free form as two digits each: a lone digit is an octet, too, and `x` stands for any digit.

@@ -37,7 +37,8 @@ pub fn import(file: &str, text: &str, open: &mut dyn FnMut(&str) -> anyhow::Resu
             | "vrrp_sync_group"
             | "vrrp_track_process"
             | "vrrp_track_file"
-            | "track_file" => {}
+            | "track_file"
+            | "SSL" => {}
             keyword => note(&mut out, statement, &format!("{keyword} has no counterpart; left out")),
         }
     }

@@ -293,6 +293,43 @@ fn addresses_and_marks_of_probes_are_carried_over() {
 }
 
 #[test]
+fn the_words_of_a_program_are_kept_as_they_are_quoted() {
+    for (path, words) in [
+        ("/c a  b", "[\"/c\", \"a\", \"b\"]"),
+        ("\"/c a b\"", "[\"/c\", \"a\", \"b\"]"),
+        ("\"/c 'a b' c''\"", "[\"/c\", \"a b\", \"c\"]"),
+        ("/c 'a b' c", "[\"/c\", \"a b\", \"c\"]"),
+        ("/c \"a b\" c", "[\"/c\", \"a b\", \"c\"]"),
+    ] {
+        let imported = imported(&format!(
+            "virtual_server 192.0.2.1 80 {{ protocol TCP\n real_server 10.0.0.1 80 {{ MISC_CHECK {{\nmisc_path {path}\n}} }} }}\n"
+        ));
+        let text = imported.text().expect("a configuration");
+        assert!(text.contains(&format!("command = {words}\n")), "{path}: {text}");
+    }
+}
+
+#[test]
+fn the_certificate_of_the_file_is_shown_by_every_check() {
+    let of = |block: &str| {
+        let text = format!(
+            "SSL {{ {block}\n}}\nvirtual_server 192.0.2.1 443 {{ protocol TCP\n real_server 10.0.0.1 443 {{ SSL_GET {{ url {{ path / }} }} }} }}\n"
+        );
+        let imported = imported(&text);
+        (imported.text().expect("a configuration"), imported.remarks.join("\n"))
+    };
+    let (text, told) = of("certificate /c.pem\nkey /k.pem\nca /ca.pem\npassword geheim");
+    assert!(text.contains("client_certificate = \"/c.pem\"\nclient_key = \"/k.pem\"\n"), "{text}");
+    assert!(told.contains("k.conf:3: ca is not looked at by SSL_GET: write ca = \"/ca.pem\""), "{told}");
+    assert!(told.contains("k.conf:4: a key with a password") && !told.contains("geheim"), "{told}");
+    let (text, told) = of("key /k.pem");
+    assert!(
+        !text.contains("client_key") && told.contains("certificate and key need each other"),
+        "{text}\n{told}"
+    );
+}
+
+#[test]
 fn datagrams_are_carried_over_octet_by_octet() {
     for (keys, expected, remark) in [
         ("", "send = \"holdfast\"\nsilence_passes = true\n", Some("silence passes")),
