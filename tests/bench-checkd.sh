@@ -1,7 +1,7 @@
 #!/bin/bash
 # checkd and thousands of DNS servers on loopback, each probed once a second:
-#   - CPU, wake-ups and memory at 1,000, 10,000 and 51,000, beside the bare C loop and, up to 10,000, keepalived's DNS_CHECK, one right after the
-#     other; and how late the latest probe of checkd began;
+#   - CPU, wake-ups and memory at 1,000, 10,000 and 51,000, beside the bare C loop (with a wake-up for each probe, and in bursts) and, up to
+#     10,000, keepalived's DNS_CHECK, one right after the other; and how late the latest probe of checkd began;
 #   - the same of keepalived's MISC_CHECK with dig, and dnsdist's checks, per 1,000 probes that were answered;
 #   - how long it takes until all are down after they stopped, and up after they returned, and how many reports that takes.
 # Wants root (agentd, namespaces). Installs gcc, libc6-dev, dig, keepalived and dnsdist where they are missing. keepalived ends its checkers where
@@ -59,6 +59,15 @@ row() {
   after=$(ticks "$@") woken=$(($(wakes "$@") - woken))
   awk -v name="$name" -v ticks=$((after - before)) -v woken=$woken -v count=$(($(answered) - count)) -v hertz="$HERTZ" -v span="$SECONDS_EACH" -v rss="$(memory "$@")" 'BEGIN {
     printf "| %s | %.0f | %.1f | %.0f | %.3f | %s |\n", name, count / span, ticks / hertz * 1e6 / count, woken / span, ticks / hertz / span, rss
+  }'
+}
+
+# bare HOW SERVERS [BURST]: the C loop, with a fresh socket for each probe.
+bare() {
+  local cpu
+  cpu=$("$WORK/loop" "$2" "$SECONDS_EACH" $PORT ${3:-}) || tell "the C loop, $1, got fewer than 99 of 100 answers"
+  awk -v cpu="$cpu" -v how="$1" -v servers="$2" 'BEGIN {
+    printf "| bare C loop, a fresh port each, %s | %d | %.1f | | %.3f | |\n", how, servers, cpu * 1e3, cpu * servers / 1e3
   }'
 }
 
@@ -130,8 +139,9 @@ for servers in "$@"; do
   # As of the latest five seconds. The state is on disk a moment later.
   latest=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["checkd"]["head"]["lateness_ms"])' "$WORK/state.json" || true)
   row "agentd beside it" $agentd
-  bare=$("$WORK/loop" "$servers" "$SECONDS_EACH" $PORT) || true
-  awk -v bare="$bare" -v servers="$servers" 'BEGIN { printf "| bare C loop, a fresh port each | %d | %.1f | | %.3f | |\n", servers, bare * 1e3, bare * servers / 1e3 }'
+  bare "a wake-up each" "$servers"
+  # As many at a time as checkd has.
+  bare "in bursts of 40 ms, or of 200" "$servers" $((servers < 5000 ? servers / 25 : 200))
   if [ "$servers" = 10000 ]; then
     read -r _ generation < <(all_are "$servers" up)
     stopped=$(now)

@@ -50,7 +50,7 @@ pub(crate) fn run(config_path: &Path, socket: &Path, state: &Path) -> anyhow::Re
 
     let limit = DescriptorLimit::raise()?;
     let settings = Settings { max_sockets: limit.for_sockets(), gather: GATHER, keep_replies: false };
-    let runner = Runner::new(settings)?;
+    let mut runner = Runner::new(settings)?;
     let (tell, commands) = channel();
     let waker = runner.waker();
     let path = config_path.to_owned();
@@ -70,6 +70,7 @@ pub(crate) fn run(config_path: &Path, socket: &Path, state: &Path) -> anyhow::Re
 
     let pool = Pool::new(&config, checks, schedule::seed(&boot), clock::now(), Timestamp::now())
         .map_err(UsageError)?;
+    let threads = runner.fit(pool.dns_per_second()).context("can't make room for all probes")?;
     let identity = Reporter {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
@@ -85,7 +86,7 @@ pub(crate) fn run(config_path: &Path, socket: &Path, state: &Path) -> anyhow::Re
     let reporter = agent_link::Reporter::start_asking(socket, identity.clone(), CheckHead::default(), asked)
         .context("can't start to report to the agent")?;
     let (servers, probes) = (pool.count().iter().sum::<usize>(), pool.probes());
-    info!(servers, probes, sockets = settings.max_sockets, "probing");
+    info!(servers, probes, threads, sockets = settings.max_sockets, "probing");
     let mut daemon = Daemon {
         sentinels,
         blind: false,
@@ -171,7 +172,10 @@ impl Daemon {
                     Command::Reload(loaded) => self.reload(*loaded),
                 }
             }
-            self.watchdog.progress();
+            let patience = self.watchdog.patience().unwrap_or(Duration::MAX);
+            if self.runner.is_turning(clock::now(), patience).context("can't go on probing")? {
+                self.watchdog.progress();
+            }
         }
     }
 
@@ -341,6 +345,8 @@ impl Daemon {
 
     fn summarize(&mut self, now: Time) {
         self.next_summary = now + SUMMARY;
+        let between = u64::try_from(self.runner.take_late().as_millis()).unwrap_or(u64::MAX);
+        self.head.lateness_ms = self.head.lateness_ms.max(between);
         if self.head.lateness_ms >= u64::try_from(LATE.as_millis()).unwrap_or(u64::MAX) {
             warn!(
                 ms = self.head.lateness_ms,
@@ -395,6 +401,10 @@ impl Daemon {
         let applied = loaded.map_err(|error| error.to_string()).and_then(|config| {
             let reload = self.pool.reload(&config, clock::now(), Timestamp::now())?;
             self.sentinels.reload(&config.sentinels, clock::now());
+            // More than there is room for run late, which is told.
+            if let Err(error) = self.runner.fit(self.pool.dns_per_second()) {
+                warn!("can't make room for all probes: {error}");
+            }
             Ok((config.digest, reload))
         });
         match applied {

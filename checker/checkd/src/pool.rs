@@ -25,11 +25,13 @@ use crate::server::{CheckPlan, Server, ServerPlan, orphaned};
 use crate::work::{Kind, Work};
 use slots::Slots;
 
-/// Probes due within this part of the shortest interval share a wake-up.
-const WINDOW_PART: u32 = 50;
+/// Probes due within this part of the shortest interval share a wake-up, but no more than so many: a burst has to fit into queues on the
+/// way.
+const WINDOW_PART: u32 = 25;
+const BURST: f64 = 200.0;
 /// The window's bounds: long enough to be worth it, and not longer than anyone would notice.
 const WINDOW_MIN: Duration = Duration::from_millis(2);
-const WINDOW_MAX: Duration = Duration::from_millis(20);
+const WINDOW_MAX: Duration = Duration::from_millis(40);
 
 /// A probe to be begun.
 #[derive(Debug)]
@@ -351,11 +353,19 @@ impl Pool {
         Some(server)
     }
 
+    /// How many DNS probes there are per second. In doubt there are more, but a few for each server.
+    pub(crate) fn dns_per_second(&self) -> f64 {
+        let dns = self.entries.iter().flatten().filter(|entry| matches!(entry.work.kind, Kind::Dns(_)));
+        dns.map(|entry| entry.pace.normal.as_secs_f64().recip()).sum()
+    }
+
     fn fit_window(&mut self) {
         // Probes of a server in transition are few and see to themselves.
-        let shortest = self.entries.iter().flatten().map(|entry| entry.pace.normal).min();
-        let window = shortest.unwrap_or_default() / WINDOW_PART;
-        self.schedule.set_window(window.clamp(WINDOW_MIN, WINDOW_MAX));
+        let intervals = || self.entries.iter().flatten().map(|entry| entry.pace.normal);
+        let shortest = intervals().min().unwrap_or_default();
+        let per_second: f64 = intervals().map(|interval| interval.as_secs_f64().recip()).sum();
+        let burst = Duration::try_from_secs_f64(BURST / per_second).unwrap_or(WINDOW_MAX);
+        self.schedule.set_window((shortest / WINDOW_PART).min(burst).clamp(WINDOW_MIN, WINDOW_MAX));
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns sockets, the epoll loop, the monotonic clock and the random ids. What is asked, how a reply is judged and when a
 //! probe is over is `checker-core`'s: this crate does what [`checker_core::dns::Exchange`] says and tells it what
-//! happened. One [`Prober`] on one thread runs thousands of probes at once. It needs no privilege.
+//! happened. One [`Prober`] on one thread runs thousands of probes at once, [`Lanes`] are several. It needs no privilege.
 
 #![deny(unsafe_code)]
 
@@ -13,6 +13,7 @@ mod crypto;
 mod descriptors;
 mod exec;
 mod file;
+mod lanes;
 mod prober;
 mod random;
 mod socket;
@@ -22,6 +23,7 @@ mod worker;
 pub use address::{AddressError, parse_server};
 pub use descriptors::DescriptorLimit;
 pub use exec::{AT_A_TIME, ExecRunner, may_become};
+pub use lanes::Lanes;
 pub use prober::{Finished, ProbeError, Prober, Settings, Stats, Waker};
 pub use socket::{Interface, InterfaceError, Marks, Target, TargetError};
 pub use talk::{Ended, TalkProber};

@@ -6,11 +6,11 @@ mod fake;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use checker_core::dns::{Class, DnsCheck, Outcome, Question, RecordType, Timeout, Tries};
 use checker_core::{Cause, Verdict};
-use checker_probe::{Prober, Settings, Target, clock};
+use checker_probe::{Lanes, Prober, Settings, Target, clock};
 use fake::{Fake, right, send};
 
 fn check(timeout: Duration) -> Arc<DnsCheck> {
@@ -138,4 +138,56 @@ fn waiting_ends_when_it_should() {
     prober.poll(start + Duration::from_secs(60)).unwrap();
     assert!(clock::now().since(start) < Duration::from_secs(50));
     thread.join().unwrap();
+}
+
+#[test]
+fn lanes_run_what_one_thread_can_not() {
+    let server = Fake::udp(|socket, peer, query| send(socket, peer, &right(query)));
+    let closed = Fake::udp(|_, _, _| {}).addr;
+    let settings = Settings { gather: Duration::from_millis(1), ..Settings::default() };
+    let mut prober = Prober::new(settings).unwrap();
+    let mut lanes = Lanes::new(prober.waker());
+    assert_eq!(lanes.turned().unwrap(), None);
+    let check = check(Duration::from_secs(20));
+    let mut ended = BTreeMap::new();
+    for (round, count) in [(0, 1), (1, 3), (2, 2)] {
+        // More may be wanted while probes are under way; fewer is no reason to end one.
+        lanes.grow(count, settings).unwrap();
+        for token in 0..200 {
+            let target = if token % 10 == 3 { closed } else { server.addr };
+            lanes.start(round * 200 + token, &check, Target::new(target, None).unwrap(), clock::now());
+        }
+        lanes.flush();
+    }
+    assert_eq!(lanes.len(), 3);
+    // Nothing but the waker says that something is over: who is not woken waits in vain.
+    let begun = Instant::now();
+    while ended.len() < 600 {
+        prober.poll(clock::now() + Duration::from_secs(60)).unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(50), "{} of 600", ended.len());
+        while let Some(finished) = lanes.next_finished() {
+            assert!(ended.insert(finished.token, finished.outcome).is_none(), "ended twice");
+        }
+    }
+    for (token, outcome) in &ended {
+        let cause = (token % 10 == 3).then_some(Cause::UdpRefused);
+        assert_eq!(outcome.cause, cause, "{token}: {outcome:?}");
+    }
+    assert_eq!(lanes.waiting(), 0);
+    assert!(lanes.take_late() > Duration::ZERO && lanes.take_late() == Duration::ZERO);
+    // At rest they turn, too.
+    let rested = clock::now();
+    while lanes.turned().unwrap().unwrap() < rested {
+        assert!(begun.elapsed() < Duration::from_secs(100), "a lane at rest does not turn");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // What is under way does not hold up the end.
+    let silent = Fake::udp(|_, _, _| {});
+    for token in 0..30 {
+        lanes.start(token, &check, Target::new(silent.addr, None).unwrap(), clock::now());
+    }
+    lanes.flush();
+    let begun = Instant::now();
+    drop(lanes);
+    assert!(begun.elapsed() < Duration::from_secs(10));
 }

@@ -363,3 +363,37 @@ fn the_count_of_failing_servers_is_right() {
     }
     panic!("what passed still fails");
 }
+
+/// Runs for two seconds as the loop does; every probe is over at once. Returns how many probes began with each wake-up.
+fn bursts(servers: usize) -> Vec<usize> {
+    let named: Vec<(String, String)> =
+        (0..servers).map(|n| (format!("s{n}"), format!("10.1.{}.{}", n >> 8, n & 255))).collect();
+    let named: Vec<(&str, &str)> =
+        named.iter().map(|(name, address)| (name.as_str(), address.as_str())).collect();
+    let mut pool = pool(&config(&named, "interval = \"1s\""), None);
+    let (mut now, mut bursts) = (at(0), Vec::new());
+    while now < at(2_000) {
+        let mut burst = 0;
+        while let Some(start) = pool.poll_start(now) {
+            assert_eq!(start.late, Duration::ZERO);
+            pool.finished(start.token, now, &finding(None), now, stamp());
+            burst += 1;
+        }
+        bursts.push(burst);
+        now = pool.deadline().unwrap();
+    }
+    bursts
+}
+
+#[test]
+fn probes_share_wake_ups_and_bursts_are_bounded() {
+    // 40 ms are the most that a probe is early.
+    let few = bursts(1_000);
+    assert!((40..=54).contains(&few.len()), "{} wake-ups in two seconds", few.len());
+    assert!(few.iter().sum::<usize>() >= 2_000, "{few:?}");
+    let many = bursts(6_000);
+    // 200 are meant; they are spread at random, and the first second's last ones meet with the next second's first.
+    assert!(many.iter().all(|burst| *burst < 450), "{many:?}");
+    assert!((55..=70).contains(&many.len()), "{} wake-ups in two seconds", many.len());
+    assert!(many.iter().sum::<usize>() >= 12_000, "{many:?}");
+}

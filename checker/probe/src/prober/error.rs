@@ -16,6 +16,12 @@ pub enum ProbeError {
         #[source]
         errno: Errno,
     },
+    /// No thread for more probes.
+    #[error("starting a thread for probes: {0}; see the limit of threads (TasksMax, ulimit -u)")]
+    Thread(#[source] std::io::Error),
+    /// A thread that runs probes is no more.
+    #[error("a thread that runs probes has ended")]
+    LaneEnded,
 }
 
 pub(crate) fn system(doing: &'static str) -> impl FnOnce(Errno) -> ProbeError {
