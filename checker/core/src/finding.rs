@@ -77,7 +77,11 @@ pub fn quoted(octets: &[u8]) -> String {
             line.push_str("...");
             break;
         }
-        line.extend(std::ascii::escape_default(*octet).map(char::from));
+        match octet {
+            // It ends nothing within these quotes.
+            b'\'' => line.push('\''),
+            octet => line.extend(std::ascii::escape_default(*octet).map(char::from)),
+        }
     }
     line.push('"');
     line

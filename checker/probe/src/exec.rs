@@ -1,7 +1,7 @@
 //! Runs checks that are programs.
 //!
 //! Owns the child processes: each is the leader of a process group of its own, so that its time limit ends all that it started. At
-//! most a fixed number run at a time, the others wait, and their time does not run meanwhile. There is no shell; the
+//! most a fixed number run at a time, the others wait for their turn, and their time does not run meanwhile. There is no shell; the
 //! environment holds a path and nothing else; output is read to its end and its beginning kept. No child outlives its
 //! probe, however it behaves, and none is left unreaped.
 //!
@@ -9,8 +9,8 @@
 //! group it ends with that.
 
 mod spawn;
+mod turns;
 
-use std::collections::VecDeque;
 use std::io::{self, PipeReader, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Child;
@@ -21,7 +21,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use checker_core::exec::{End, ExecCheck, OUTPUT_MAX, judge};
-use checker_core::{Finding, Time, late};
+use checker_core::{Cause, Finding, Time, late};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::{Signal, killpg};
@@ -33,11 +33,10 @@ use crate::prober::Waker;
 use crate::talk::Ended;
 
 pub use spawn::may_become;
+use turns::{Job, Turn, Turns};
 
 /// Programs at a time, unless told otherwise.
 pub const AT_A_TIME: usize = 64;
-/// Probes that may wait. Beyond that they end at once, Unknown.
-const WAITING_MAX: usize = 100_000;
 /// How long a group has between the request to end and its being killed.
 const GRACE: Duration = Duration::from_millis(200);
 /// How often a child is looked after that says nothing.
@@ -47,36 +46,23 @@ const READS_MAX: usize = 64;
 /// The stack of a thread that looks after a child.
 const STACK: usize = 192 << 10;
 
-#[derive(Debug)]
-struct Job {
-    token: u64,
-    check: Arc<ExecCheck>,
-}
-
 /// What the threads share.
-#[derive(Debug, Default)]
-struct Queue {
-    waiting: VecDeque<Job>,
-    running: usize,
-}
-
 #[derive(Debug)]
 struct Shared {
-    queue: Mutex<Queue>,
+    turns: Mutex<Turns>,
     stop: AtomicBool,
     waker: Waker,
 }
 
 impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Runs programs as checks. When it is dropped all of them are killed.
 #[derive(Debug)]
 pub struct ExecRunner {
-    at_a_time: usize,
     shared: Arc<Shared>,
     tell: Sender<Ended>,
     ended: Receiver<Ended>,
@@ -88,34 +74,26 @@ impl ExecRunner {
     #[must_use]
     pub fn new(at_a_time: usize, waker: Waker) -> Self {
         let (tell, ended) = channel();
-        let shared = Shared { queue: Mutex::default(), stop: AtomicBool::new(false), waker };
-        Self { at_a_time: at_a_time.max(1), shared: Arc::new(shared), tell, ended, threads: Vec::new() }
+        let shared = Shared { turns: Mutex::new(Turns::new(at_a_time)), stop: AtomicBool::new(false), waker };
+        Self { shared: Arc::new(shared), tell, ended, threads: Vec::new() }
     }
 
     /// Starts a program now, or as soon as there is room for it.
     pub fn start(&mut self, token: u64, check: &Arc<ExecCheck>) {
-        let job = Job { token, check: Arc::clone(check) };
-        let mut queue = self.shared.queue();
-        if queue.running >= self.at_a_time {
-            if queue.waiting.len() < WAITING_MAX {
-                queue.waiting.push_back(job);
-            } else {
-                drop(queue);
-                self.refuse(&job, "too many programs wait for their turn");
-            }
-            return;
-        }
-        queue.running += 1;
-        drop(queue);
+        let turn = self.shared.turns().offer(Job::new(token, check));
+        let job = match turn {
+            Turn::Now(job) => Arc::new(job),
+            Turn::Waits => return,
+            Turn::Refused(job) => return self.refuse(&job, "too many programs wait for their turn"),
+        };
         self.threads.retain(|thread| !thread.is_finished());
-        let (shared, tell) = (Arc::clone(&self.shared), self.tell.clone());
-        let (token, check) = (job.token, Arc::clone(&job.check));
-        let work = move || serve(job, &shared, &tell);
+        let (shared, tell, first) = (Arc::clone(&self.shared), self.tell.clone(), Arc::clone(&job));
+        let work = move || serve(&first, &shared, &tell);
         match std::thread::Builder::new().name("exec".to_owned()).stack_size(STACK).spawn(work) {
             Ok(thread) => self.threads.push(thread),
             Err(error) => {
-                self.shared.queue().running -= 1;
-                self.refuse(&Job { token, check }, &format!("no thread to look after it: {error}"));
+                self.shared.turns().not_begun(&job);
+                self.refuse(&job, &format!("no thread to look after it: {error}"));
             }
         }
     }
@@ -128,8 +106,7 @@ impl ExecRunner {
     /// How many programs run now, and how many wait.
     #[must_use]
     pub fn load(&self) -> (usize, usize) {
-        let queue = self.shared.queue();
-        (queue.running, queue.waiting.len())
+        self.shared.turns().load()
     }
 
     fn refuse(&self, job: &Job, why: &str) {
@@ -142,27 +119,31 @@ impl ExecRunner {
 impl Drop for ExecRunner {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
-        self.shared.queue().waiting.clear();
+        self.shared.turns().clear();
         for thread in self.threads.drain(..) {
             let _panicked = thread.join();
         }
     }
 }
 
-/// Runs one job after another until none waits.
-fn serve(first: Job, shared: &Shared, tell: &Sender<Ended>) {
-    let mut next = Some(first);
-    while let Some(job) = next.take() {
+/// Runs one job after another until none waits for this place.
+fn serve(first: &Job, shared: &Shared, tell: &Sender<Ended>) {
+    let run_one = |job: &Job| {
         let started = clock::now();
         let finding = run(&job.check, started, &shared.stop);
+        let hung = match finding.cause {
+            // It was this process that stood still.
+            Some(Cause::LateTimer) => None,
+            cause => Some(cause == Some(Cause::ExecTimeout)),
+        };
         // Whoever listened is gone when this fails.
         let _ = tell.send(Ended { token: job.token, started, finding });
         shared.waker.wake();
-        let mut queue = shared.queue();
-        next = queue.waiting.pop_front();
-        if next.is_none() {
-            queue.running -= 1;
-        }
+        shared.turns().ended(job, hung)
+    };
+    let mut next = run_one(first);
+    while let Some(job) = next {
+        next = run_one(&job);
     }
 }
 

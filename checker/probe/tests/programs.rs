@@ -182,6 +182,71 @@ fn what_can_not_be_run_says_nothing_about_the_server() {
     }
 }
 
+/// A program as a check of its own, with these limits.
+fn within(bench: &mut Bench, program: &Path, limits: Limits) -> Finding {
+    let command = vec![program.to_str().unwrap().to_owned()];
+    let timeout = Timeout::new(Duration::from_secs(20)).unwrap();
+    let codes = ExitCodes::Script;
+    bench.runner.start(1, &Arc::new(ExecCheck { command, codes, timeout, user: None, group: None, limits }));
+    bench.ends(1).remove(&1).unwrap()
+}
+
+#[test]
+fn no_shell_is_asked_to_make_sense_of_a_file() {
+    let mut bench = Bench::new(4);
+    let bare = bench.script("bare", "");
+    let status = std::process::Command::new("/bin/sh")
+        .args(["-c", "printf 'echo run by a shell\\nexit 0\\n' > \"$0\""])
+        .arg(&bare)
+        .status();
+    assert!(status.unwrap().success());
+    // Whichever way a process is started.
+    for limits in [Limits::default(), Limits { files: Some(64), ..Limits::default() }] {
+        let finding = within(&mut bench, &bare, limits);
+        assert_eq!(told(&finding), (Verdict::Unknown, "exec_missing"), "{finding:?}");
+        assert!(
+            finding.detail.contains("a script begins with a line such as #!/bin/sh"),
+            "{}",
+            finding.detail
+        );
+    }
+}
+
+#[test]
+fn a_program_that_is_being_written_is_not_run() {
+    let mut bench = Bench::new(4);
+    let busy = bench.path("busy");
+    std::fs::copy("/bin/true", &busy).unwrap();
+    let patience = Instant::now() + PATIENCE;
+    // A child of another test may hold it open for a moment.
+    while told(&bench.run(&busy, &[], 10_000)) != (Verdict::Up, "") {
+        assert!(Instant::now() < patience);
+    }
+    let writer = std::fs::OpenOptions::new().write(true).open(&busy).unwrap();
+    let finding = bench.run(&busy, &[], 10_000);
+    assert_eq!(told(&finding), (Verdict::Unknown, "exec_missing"));
+    assert!(finding.detail.ends_with("it is being written"), "{}", finding.detail);
+    drop(writer);
+}
+
+#[test]
+fn one_that_leaves_its_group_holds_nothing_up() {
+    let mut bench = Bench::new(1);
+    let (mark, pid) = (format!("37{}", std::process::id()), bench.path("pid"));
+    // It keeps the output open.
+    let script = bench.script("daemon", "setsid sh -c 'echo $$ > $0; exec sleep $1' $2 $1 & while ! test -s $2; do sleep 0.01; done; echo fine");
+    let begun = Instant::now();
+    let finding = bench.run(&script, &[&mark, pid.to_str().unwrap()], 50_000);
+    assert_eq!(told(&finding), (Verdict::Up, ""), "{finding:?}");
+    assert!(begun.elapsed() < Duration::from_secs(45) && finding.reply.contains("fine"), "{finding:?}");
+    // The next one gets the place.
+    let next = bench.script("next", "exit 0");
+    assert_eq!(told(&bench.run(&next, &[], 20_000)), (Verdict::Up, ""));
+    let left: i32 = std::fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(left), nix::sys::signal::Signal::SIGKILL).unwrap();
+    gone(&mark);
+}
+
 #[test]
 fn a_group_that_ignores_every_request_is_killed() {
     let mut bench = Bench::new(4);
@@ -310,6 +375,31 @@ fn five_hundred_that_hang_are_bounded_and_killed() {
     assert!(before_the_first_end > 0 && passed > 10, "{before_the_first_end}, {passed} other checks passed");
     gone(&mark);
     reaped();
+}
+
+#[test]
+fn those_that_hung_leave_places_to_those_that_work() {
+    let mut bench = Bench::new(8);
+    let mark = format!("38{}", std::process::id());
+    let hang = |bench: &mut Bench, timeout: u64| {
+        for token in 0..20 {
+            bench.start(token, &["/bin/sleep", &mark, &format!("{token}")], timeout, ExitCodes::Script);
+        }
+    };
+    hang(&mut bench, 100);
+    // On a machine that stands still it can't be said that they hang.
+    let hung = bench.ends(20).values().filter(|finding| told(finding).1 == "exec_timeout").count();
+    assert!(hung >= 15, "{hung}");
+    hang(&mut bench, 50_000);
+    let begun = Instant::now();
+    let finding = {
+        bench.start(100, &["/bin/true"], 20_000, ExitCodes::Script);
+        bench.ends(1).remove(&100).expect("it is the first to end")
+    };
+    assert_eq!(told(&finding), (Verdict::Up, ""));
+    assert!(begun.elapsed() < Duration::from_secs(40));
+    drop(bench);
+    gone(&mark);
 }
 
 #[test]

@@ -5,9 +5,11 @@
 
 #![allow(unsafe_code, reason = "what is done in the child before exec has no safe interface")]
 
+use std::ffi::CString;
 use std::io::{self, PipeReader};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
+use std::ptr;
 
 use checker_core::exec::{ExecCheck, Limits};
 use nix::errno::Errno;
@@ -15,6 +17,9 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid, setgid, setgroups, setuid};
 
+/// The words of a command, at most, where it is started with limits or as somebody else.
+const WORDS_MAX: usize = 255;
+const LANG: &str = "C.UTF-8";
 /// Where programs are looked for by those that we start.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -70,7 +75,7 @@ fn start(check: &ExecCheck, identity: Option<(Uid, Gid)>) -> io::Result<(Child, 
         .args(words)
         .env_clear()
         .env("PATH", PATH)
-        .env("LANG", "C.UTF-8")
+        .env("LANG", LANG)
         .current_dir("/")
         .process_group(0)
         .stdin(Stdio::null())
@@ -79,18 +84,46 @@ fn start(check: &ExecCheck, identity: Option<(Uid, Gid)>) -> io::Result<(Child, 
     let limits = check.limits;
     // Without these the quick way of starting a process can be taken.
     if identity.is_some() || limits != Limits::default() {
+        let words: Vec<CString> = check
+            .command
+            .iter()
+            .map(|word| CString::new(word.as_str()))
+            .collect::<Result<_, _>>()
+            .map_err(|_| io::Error::other("an argument has a zero octet in it"))?;
+        let environment = [format!("PATH={PATH}"), format!("LANG={LANG}")].map(CString::new);
+        let environment = environment.into_iter().collect::<Result<Vec<_>, _>>()?;
         let work = move || {
             restrict(limits)?;
             if let Some((uid, gid)) = identity {
                 become_other(uid, gid)?;
             }
-            Ok(())
+            Err(replace(&words, &environment))
         };
         // SAFETY: `work` runs in the child between `fork` and `exec`, where other threads of the parent may have held any lock. It
         // takes none and does not allocate: it makes system calls with values that were copied into it, and an error is a number.
         unsafe { command.pre_exec(work) };
     }
     Ok((command.spawn()?, reader))
+}
+
+/// Makes this process the program. It returns only when that can't be done. What the standard library would do in its place hands a
+/// file that is no program to a shell.
+fn replace(words: &[CString], environment: &[CString]) -> io::Error {
+    let mut argv = [ptr::null(); WORDS_MAX + 1];
+    let mut envp = [ptr::null(); 8];
+    for (list, room) in [(words, &mut argv[..]), (environment, &mut envp[..])] {
+        // The last place stays for the end.
+        if list.len() >= room.len() {
+            return io::Error::from_raw_os_error(nix::libc::E2BIG);
+        }
+        for (place, text) in room.iter_mut().zip(list) {
+            *place = text.as_ptr();
+        }
+    }
+    // SAFETY: both arrays end with a null pointer, the rest of their pointers are to texts that end with a zero octet and outlive the
+    // call. It does not allocate, so that it may be called between `fork` and `exec`.
+    unsafe { nix::libc::execve(argv[0], argv.as_ptr(), envp.as_ptr()) };
+    io::Error::last_os_error()
 }
 
 /// Lowers the limits of this process. None is raised: where ours is lower, that stays.
