@@ -16,7 +16,7 @@ const PROGRAMS: usize = checker_probe::AT_A_TIME;
 /// DNS probes per second up to which the loop runs them itself: half of what a core does, and a hand-over costs as much as it saves.
 const OWN: f64 = 20_000.0;
 /// Probes per second for which there is a lane each.
-const LANE: f64 = 40_000.0;
+const LANE: f64 = 30_000.0;
 
 /// A probe that is over.
 #[derive(Debug)]
@@ -50,8 +50,8 @@ impl Runner {
     /// Makes room for this many DNS probes per second, on as many processors as there are. Returns how many threads run them.
     pub(crate) fn fit(&mut self, per_second: f64) -> Result<usize, ProbeError> {
         if per_second > OWN {
-            let spare = std::thread::available_parallelism().map_or(1, NonZero::get).saturating_sub(1);
-            let lanes = ((per_second / LANE).ceil() as usize).clamp(1, spare.max(1));
+            let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+            let lanes = ((per_second / LANE).ceil() as usize).clamp(1, processors);
             let max_sockets = self.settings.max_sockets / lanes;
             self.lanes.grow(lanes, Settings { max_sockets, ..self.settings })?;
         }

@@ -226,15 +226,17 @@ impl Prober {
         for _ in 0..ROUNDS_MAX {
             let count = match self.epoll.wait(&mut events, timeout(wait)) {
                 Ok(count) => count,
-                Err(Errno::EINTR) => 0,
+                Err(Errno::EINTR) => break,
                 Err(errno) => return Err(system("waiting for answers")(errno)),
             };
             self.stats.wakes += 1;
             woken = clock::now();
+            self.ports.look();
             for event in events.iter().take(count) {
                 self.ready(event.data(), event.events(), woken);
             }
             if count < EVENTS {
+                self.ports.looked();
                 break;
             }
             wait = Duration::ZERO;
@@ -349,7 +351,7 @@ impl Prober {
         let Probe { token, started, check, target, exchange, validation, sockets } = probe;
         for conn in sockets.into_iter().flatten() {
             if conn.kind == (Kind::Udp { answered: true }) {
-                self.ports.give_back(&target, conn.fd, &mut self.buffer);
+                self.ports.give_back(&target, conn.fd);
             }
         }
         let tries = usize::from(check.tries.get());
@@ -408,7 +410,7 @@ impl Prober {
                 self.slots.get_mut(place as usize).filter(|slot| slot.turn & TURN_MASK == turn & TURN_MASK);
             let Some(probe) = slot.and_then(|slot| slot.probe.as_mut()) else {
                 if round == 0 {
-                    self.ports.discard(data);
+                    self.ports.empty(data, &mut self.buffer);
                 }
                 return;
             };

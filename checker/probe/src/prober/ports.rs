@@ -1,8 +1,9 @@
 //! The UDP sockets of the engine, which outlive their probes.
 //!
-//! Owns their registration with epoll, whose each is, and those that nobody has. A socket whose probe was answered is parted from its port
-//! and emptied, so that the next probe gets a fresh port on it: that takes half the time of a new socket and its registration. One that waits
-//! in vain, or met an error, is closed: what may still come for it must not meet the next probe. It never sends and never judges.
+//! Owns their registration with epoll, whose each is, and those that nobody has. A socket whose probe was answered is parted from its port,
+//! so that the next probe gets a fresh port on it: that takes half the time of a new socket and its registration. What is left in it (a
+//! duplicate) the next look at epoll would tell, so it is handed on only after that. One that waits in vain, or met an error, is closed:
+//! what may still come for it must not meet the next probe. It never sends and never judges.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,13 +22,19 @@ const LEFT_MAX: usize = 4;
 /// The try of a probe that a socket is for: the probe's place and turn, and the number of the try.
 pub(super) type Owner = (u32, u32, u8);
 
+/// What sockets must have in common to take each other's place: see [`Target::origin`].
+type Origin = (bool, Option<SocketAddr>);
+
 /// The UDP sockets. See the module.
 #[derive(Debug)]
 pub(super) struct Ports {
     /// By descriptor. Those of descriptors that are closed are out of date: whoever is named there has no such socket.
     owners: Vec<Owner>,
-    /// By family and source.
-    idle: BTreeMap<(bool, Option<SocketAddr>), Vec<OwnedFd>>,
+    /// Those that nobody has and in which nothing is left, by family and source.
+    idle: BTreeMap<Origin, Vec<OwnedFd>>,
+    /// Those parted before and since the look at epoll that is being handled.
+    looked_at: Vec<(Origin, OwnedFd)>,
+    parted: Vec<(Origin, OwnedFd)>,
     kept: usize,
     most: usize,
     opened: u64,
@@ -36,7 +43,8 @@ pub(super) struct Ports {
 impl Ports {
     /// None yet; at most `most` that nobody has are kept.
     pub(super) fn new(most: usize) -> Self {
-        Self { owners: Vec::new(), idle: BTreeMap::new(), kept: 0, most, opened: 0 }
+        let (looked_at, parted) = (Vec::new(), Vec::new());
+        Self { owners: Vec::new(), idle: BTreeMap::new(), looked_at, parted, kept: 0, most, opened: 0 }
     }
 
     /// How many sockets there are that nobody has.
@@ -52,6 +60,8 @@ impl Ports {
     /// Closes those that nobody has.
     pub(super) fn close_idle(&mut self) {
         self.idle.clear();
+        self.looked_at.clear();
+        self.parted.clear();
         self.kept = 0;
     }
 
@@ -88,26 +98,37 @@ impl Ports {
     }
 
     /// Takes back the socket of a try that was answered, so that nothing more is to come for it.
-    pub(super) fn give_back(&mut self, target: &Target, fd: OwnedFd, buffer: &mut [u8]) {
+    pub(super) fn give_back(&mut self, target: &Target, fd: OwnedFd) {
         let Some(origin) = target.origin().filter(|_| self.kept < self.most) else { return };
-        if socket::part(&fd).is_err() || !is_emptied(&fd, buffer) {
-            return;
+        if socket::part(&fd).is_ok() {
+            self.parted.push((origin, fd));
+            self.kept += 1;
         }
-        self.idle.entry(origin).or_default().push(fd);
-        self.kept += 1;
     }
 
-    /// Closes the socket of an event that is nobody's: what arrived in the moment in which it was parted from its port would be told for
-    /// ever.
-    pub(super) fn discard(&mut self, data: u64) {
+    /// Notes that epoll has been looked at, before what it told is handled.
+    pub(super) fn look(&mut self) {
+        self.looked_at.append(&mut self.parted);
+    }
+
+    /// Notes that all is handled that epoll had to tell.
+    pub(super) fn looked(&mut self) {
+        for (origin, fd) in self.looked_at.drain(..) {
+            self.idle.entry(origin).or_default().push(fd);
+        }
+    }
+
+    /// Empties the socket of an event that is nobody's. One that has too much in it, or an error, is closed.
+    pub(super) fn empty(&mut self, data: u64, buffer: &mut [u8]) {
         if data & MARK == 0 {
             return;
         }
-        for idle in self.idle.values_mut() {
-            let before = idle.len();
-            idle.retain(|fd| MARK | number(fd) as u64 != data);
-            self.kept -= before - idle.len();
-        }
+        let mut is_good = |fd: &OwnedFd| MARK | number(fd) as u64 != data || is_emptied(fd, buffer);
+        self.idle.values_mut().for_each(|idle| idle.retain(&mut is_good));
+        self.looked_at.retain(|(_, fd)| is_good(fd));
+        self.parted.retain(|(_, fd)| is_good(fd));
+        self.kept =
+            self.idle.values().map(Vec::len).sum::<usize>() + self.looked_at.len() + self.parted.len();
     }
 
     /// Whose an event is, if it is of such a socket.
