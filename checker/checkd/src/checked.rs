@@ -38,9 +38,9 @@ impl Plan {
     pub(crate) fn new(check: &Check) -> Result<Self, String> {
         let Rhythm { interval, fast_interval, down_interval, rise, fall, initial, damping, latency } =
             check.rhythm;
-        let ProbeMarks { interface, mark, dscp } = &check.marks;
+        let ProbeMarks { interface, mark, dscp, port } = &check.marks;
         let interface = interface.as_deref().and_then(Interface::named);
-        let marks = Marks { interface, mark: *mark, dscp: *dscp };
+        let marks = Marks { interface, mark: *mark, dscp: *dscp, port: *port };
         let target =
             Target::new(check.target, check.source).map_err(|error| error.to_string())?.with_marks(marks);
         let thresholds = Thresholds::new(rise.into(), fall.into()).map_err(|error| error.to_string())?;

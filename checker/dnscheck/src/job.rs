@@ -284,7 +284,7 @@ fn server(args: &ServerArgs, address: &str, port: u16, transport: Transport) -> 
     };
     let server = parse_server(address, port).map_err(|error| error.to_string())?;
     let target = Target::new(server, args.source).map_err(|error| format!("with --source: {error}"))?;
-    let marks = Marks { interface: args.interface, mark: args.mark, dscp: args.dscp };
+    let marks = Marks { interface: args.interface, mark: args.mark, dscp: args.dscp, port: None };
     let shown = match (port, address.contains(':')) {
         (port, _) if port == transport.port() => address.to_owned(),
         (port, true) => format!("[{address}]:{port}"),

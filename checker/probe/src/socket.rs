@@ -4,7 +4,7 @@
 //! server, so that the kernel drops what comes from elsewhere and tells us of a closed port. It never waits.
 
 use std::ffi::{OsStr, OsString};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::str::FromStr;
@@ -36,6 +36,8 @@ pub struct Marks {
     pub mark: Option<u32>,
     /// The differentiated services code point, 0 to 63.
     pub dscp: Option<u8>,
+    /// The port that they come from; `None`: a fresh one for each socket. Not for DNS, whose tries must not be taken for each other.
+    pub port: Option<u16>,
 }
 
 /// The name of an interface of this machine.
@@ -142,7 +144,22 @@ impl Target {
         if self.marks != Marks::default() {
             self.set_marks(fd).map_err(cause::setting)?;
         }
-        if let Some(source) = self.source {
+        if let Some(port) = self.marks.port {
+            // The last connection from there may still be known to the kernel; so that it does not keep the port, it ends with a reset.
+            setsockopt(fd, sockopt::ReuseAddr, &true).map_err(cause::opening)?;
+            if kind == SockType::Stream {
+                let at_once = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+                setsockopt(fd, sockopt::Linger, &at_once).map_err(cause::opening)?;
+            }
+            let any = if self.server.is_ipv4() {
+                Ipv4Addr::UNSPECIFIED.into()
+            } else {
+                Ipv6Addr::UNSPECIFIED.into()
+            };
+            let mut source = self.source.unwrap_or_else(|| SocketAddr::new(any, 0));
+            source.set_port(port);
+            bind(fd.as_raw_fd(), &SockaddrStorage::from(source)).map_err(cause::binding)?;
+        } else if let Some(source) = self.source {
             if kind == SockType::Stream {
                 // Leaves the choice of the port to `connect`, where it need not be unique on this machine. A kernel
                 // that can't do that chooses here.
@@ -154,7 +171,7 @@ impl Target {
     }
 
     fn set_marks(&self, fd: &OwnedFd) -> Result<(), Errno> {
-        let Marks { interface, mark, dscp } = self.marks;
+        let Marks { interface, mark, dscp, port: _ } = self.marks;
         if let Some(interface) = interface {
             setsockopt(fd, sockopt::BindToDevice, &interface.name())?;
         }

@@ -237,7 +237,7 @@ fn marks_are_set_where_that_is_allowed() {
     let server = answering(right);
     let target = |marks| Target::new(server.addr, None).unwrap().with_marks(marks);
     let lo: Interface = "lo".parse().unwrap();
-    let marks = Marks { interface: Some(lo), dscp: Some(46), mark: None };
+    let marks = Marks { interface: Some(lo), dscp: Some(46), ..Marks::default() };
     assert_eq!(probe(&check(RecordType::A), target(marks)).cause, None);
     // Whoever may not set a mark hears that, and the server is not blamed.
     let outcome = probe(&check(RecordType::A), target(Marks { mark: Some(7), ..Marks::default() }));

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use checker_core::dns::{Timeout, Transport};
 use checker_core::talk::{Expect, Octets, Step};
 use checker_core::{Cause, Finding, TalkCheck};
-use checker_probe::{Prober, Settings, TalkProber, Target, clock};
+use checker_probe::{Marks, Prober, Settings, TalkProber, Target, clock};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -30,11 +30,19 @@ fn check(transport: Transport, send: &str, expect: Option<&str>, timeout: u64) -
 
 /// Runs probes to their ends, within another loop as the daemon does.
 fn run(probes: &[(Arc<TalkCheck>, SocketAddr)], max_sockets: usize) -> BTreeMap<u64, Finding> {
+    let marked = |(check, server): &(Arc<TalkCheck>, SocketAddr)| {
+        (Arc::clone(check), Target::new(*server, None).unwrap())
+    };
+    run_to(&probes.iter().map(marked).collect::<Vec<_>>(), max_sockets)
+}
+
+/// The same with targets that say more than where it goes.
+fn run_to(probes: &[(Arc<TalkCheck>, Target)], max_sockets: usize) -> BTreeMap<u64, Finding> {
     let mut outer = Prober::new(Settings::default()).unwrap();
     let mut prober = TalkProber::new(max_sockets).unwrap();
     outer.watch(&prober).unwrap();
-    for (token, (check, server)) in probes.iter().enumerate() {
-        prober.start(token as u64, check, Target::new(*server, None).unwrap());
+    for (token, (check, target)) in probes.iter().enumerate() {
+        prober.start(token as u64, check, *target);
     }
     let patience = Instant::now() + PATIENCE;
     let mut ends = BTreeMap::new();
@@ -233,4 +241,38 @@ fn octets_with_a_mask_and_a_length() {
     assert_eq!(one(check(0x85, "xx 8x", Some("8..")), address), "udp_mismatch");
     // More than can come.
     assert_eq!(one(check(0x80, "xx 8x 00", None), address), "udp_mismatch");
+}
+
+#[test]
+fn a_port_of_its_own_serves_probe_after_probe() {
+    // A port that nobody has, most likely not one that the kernel gives to others.
+    let port = (20_000..30_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let ports = Arc::clone(&seen);
+    let tcp = server(move |mut stream| {
+        ports.lock().unwrap().push(stream.peer_addr().unwrap().port());
+        let _ = stream.write_all(b"hello\r\n");
+        // It is the prober that ends the connection, which would keep the port for a minute.
+        let _ = stream.read(&mut [0; 10]);
+    });
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let udp = socket.local_addr().unwrap();
+    let ports = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        while let Ok((_, peer)) = socket.recv_from(&mut [0; 10]) {
+            ports.lock().unwrap().push(peer.port());
+            let _ = socket.send_to(b"hello", peer);
+        }
+    });
+    for (check, server) in
+        [(check(Tcp, "", Some("hello"), 20_000), tcp), (check(Udp, "x", Some("hello"), 20_000), udp)]
+    {
+        for _ in 0..3 {
+            let target =
+                Target::new(server, None).unwrap().with_marks(Marks { port: Some(port), ..Marks::default() });
+            let finding = run_to(&[(Arc::clone(&check), target)], 10).remove(&0).unwrap();
+            assert_eq!(finding.cause, None, "{finding:?}");
+        }
+    }
+    assert_eq!(*seen.lock().unwrap(), [port; 6]);
 }

@@ -43,6 +43,8 @@ struct RawOne<'t> {
     advisory: Given<bool>,
     /// `address`, of the kinds that go to one.
     address: Given<IpAddr>,
+    /// `source_port`, of the kinds that have connections or datagrams of their own.
+    source_port: Given<u32>,
     raw: RawCheck<'t>,
 }
 
@@ -83,6 +85,8 @@ pub(super) struct JudgedCheck {
     pub(super) advisory: bool,
     /// Where it goes, if not to the address of the real server.
     pub(super) address: Option<At<IpAddr>>,
+    /// Where it comes from, if not from a fresh port each time.
+    pub(super) source_port: Option<u16>,
     pub(super) judged: Judged,
 }
 
@@ -176,8 +180,10 @@ pub(super) fn raw<'t>(book: &mut Book<'_>, owner: &Table<'t>) -> Given<RawChecks
             let address = table
                 .text(book, "address", "address = \"10.1.53.2\"")
                 .convert(|text, at| noted(book, "address", at, address(text, Purpose::RealServer)));
+            // Those below take a privilege that checkd does not have.
+            let source_port = table.number(book, "source_port", 1_024..=65_535);
             let raw = raw_one(book, word, &table);
-            checks.list.push(RawOne { name, at: table.at, advisory, address, raw });
+            checks.list.push(RawOne { name, at: table.at, advisory, address, source_port, raw });
         }
     }
     if checks.list.len() > CHECKS_MAX {
@@ -245,7 +251,7 @@ fn overlaid<'t>(own: RawOne<'t>, base: RawOne<'t>) -> RawOne<'t> {
         (own, _) => own,
     };
     let (advisory, address) = (own.advisory.or_else(base.advisory), own.address.or_else(base.address));
-    RawOne { raw, advisory, address, ..own }
+    RawOne { raw, advisory, address, source_port: own.source_port.or_else(base.source_port), ..own }
 }
 
 /// Notes addresses in the checks of a virtual server: one machine would speak for all real servers.
@@ -325,7 +331,9 @@ pub(super) fn judged(
                 Given::Good(address, at) => Some((address, at)),
                 _ => None,
             };
-            Some(JudgedCheck { name: one.name.to_owned(), advisory: advisory?, address, judged: judged? })
+            let source_port = one.source_port.not_wrong()?.good().and_then(|port| u16::try_from(port).ok());
+            let name = one.name.to_owned();
+            Some(JudgedCheck { name, advisory: advisory?, address, source_port, judged: judged? })
         })
         .collect();
     let list = list.into_iter().collect::<Option<Vec<_>>>()?;

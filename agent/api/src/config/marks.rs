@@ -18,6 +18,8 @@ pub struct ProbeMarks {
     pub mark: Option<u32>,
     /// `probe_dscp`: the differentiated services code point, 0 to 63.
     pub dscp: Option<u8>,
+    /// `source_port` of the check: the port that they come from; `None`: a fresh one each time.
+    pub port: Option<u16>,
 }
 
 /// The keys as far as they were written.
@@ -61,6 +63,7 @@ impl<'t> RawMarks<'t> {
             interface: self.interface.not_wrong()?.good().map(str::to_owned),
             mark: self.mark.not_wrong()?.good(),
             dscp: self.dscp.not_wrong()?.good().and_then(|dscp| u8::try_from(dscp).ok()),
+            port: None,
         })
     }
 }

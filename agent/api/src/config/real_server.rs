@@ -260,7 +260,7 @@ pub(super) fn completed(
     (name, weight): (&Name, u32),
 ) -> Option<Vec<Check>> {
     let mut checks = Vec::with_capacity(judged.list.len());
-    for JudgedCheck { name: check_name, advisory, address, judged } in judged.list {
+    for JudgedCheck { name: check_name, advisory, address, source_port, judged } in judged.list {
         let Judged { kind, rhythm, port: check_port, protocol } = judged;
         if let (Some((address, at)), Some(source)) = (address, source)
             && source.is_ipv4() != address.is_ipv4()
@@ -297,7 +297,7 @@ pub(super) fn completed(
             CheckKind::File(check) => CheckKind::File(file::filled(check, target, name, weight)),
             other => other,
         };
-        let marks = marks.clone();
+        let marks = ProbeMarks { port: source_port, ..marks.clone() };
         let target = (probed, check_port).into();
         checks.push(Check { name: check_name, advisory, target, source, marks, kind, rhythm });
     }

@@ -22,6 +22,7 @@ pub(super) fn one(
         rhythm: rhythm.clone(),
         port: default_port.to_owned(),
         address: String::new(),
+        source_port: String::new(),
         marks: Vec::new(),
     };
     match kind {
@@ -52,6 +53,7 @@ pub(super) struct Common {
     pub(super) rhythm: Rhythm,
     port: String,
     address: String,
+    source_port: String,
     /// What is a key of the real server here.
     marks: Vec<(&'static str, String)>,
 }
@@ -66,10 +68,21 @@ impl Common {
             "bindto" => self.marks.push(("probe_source", quoted(value))),
             "bind_if" => self.marks.push(("probe_interface", quoted(value))),
             "fwmark" => self.marks.push(("probe_mark", value.to_owned())),
+            "bind_port" if matches!(check.keyword(), "DNS_CHECK" | "PING_CHECK") => note(
+                out,
+                statement,
+                &format!(
+                    "bind_port: each probe of a {} comes from a fresh port here; left out",
+                    check.keyword()
+                ),
+            ),
+            "bind_port" if value.parse::<u16>().is_ok_and(|port| port >= 1_024) => {
+                value.clone_into(&mut self.source_port)
+            }
             "bind_port" => note(
                 out,
                 statement,
-                "bind_port: each probe comes from a port of its own here, so that no late reply is taken for that of the next; left out",
+                "bind_port below 1024 takes a privilege that checkd does not have; left out",
             ),
             keyword if self.rhythm.take(out, statement, keyword) => {}
             keyword => note(out, statement, &format!("{keyword} in {kind} has no counterpart; left out")),
@@ -89,6 +102,9 @@ impl Common {
         }
         if !self.address.is_empty() {
             let _ = writeln!(keys, "address = {}", quoted(&self.address));
+        }
+        if !self.source_port.is_empty() {
+            let _ = writeln!(keys, "source_port = {}", self.source_port);
         }
         keys.push_str(&self.rhythm.keys(kind, None));
         Written { word, keys, urls: Vec::new(), marks: self.marks.clone() }

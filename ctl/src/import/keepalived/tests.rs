@@ -286,9 +286,12 @@ fn addresses_and_marks_of_probes_are_carried_over() {
     assert!(text.contains(keys) && text.contains("port = 80\naddress = \"10.9.9.9\"\n"), "{text}");
     assert_eq!(text.matches("address = \"10.9.9.9\"").count(), 1);
     assert!(remarks.is_empty(), "{remarks:#?}");
-    let (text, remarks) = of("TCP_CHECK { bindto 10.0.0.9\nbind_port 1000 }\nPING_CHECK { }");
-    assert!(!text.contains("probe_source"), "{text}");
-    assert!(remarks.len() == 2 && remarks[1].contains("from a port of its own here"), "{remarks:#?}");
+    let (text, remarks) = of(
+        "TCP_CHECK { bindto 10.0.0.9\nbind_port 1000 }\nUDP_CHECK { require_reply\nbind_port 2000 }\nPING_CHECK { }",
+    );
+    assert!(!text.contains("probe_source") && text.contains("source_port = 2000\n"), "{text}");
+    assert_eq!(text.matches("source_port").count(), 1, "{text}");
+    assert!(remarks.len() == 2 && remarks[1].contains("bind_port below 1024"), "{remarks:#?}");
     assert!(remarks[0].contains("probe_source is one for all of them here"), "{remarks:#?}");
 }
 

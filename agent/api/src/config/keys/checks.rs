@@ -40,24 +40,24 @@ macro_rules! kinds {
 }
 
 kinds! {
-    TCP "tcp" ["address" "send" "send_hex" "secret" "expect" "expect_hex" "expect_match" "expect_at" "step" "port" "tls" "latency_warn" "latency_max"]
+    TCP "tcp" ["address" "source_port" "send" "send_hex" "secret" "expect" "expect_hex" "expect_match" "expect_at" "step" "port" "tls" "latency_warn" "latency_max"]
         ["tls_name" "ca" "verify" "pin" "client_certificate" "client_key" "certificate_warn"];
     UDP "udp" [
-        "address" "send" "send_hex" "secret" "expect" "expect_hex" "expect_match" "expect_at" "reply_length" "silence_passes" "port"
+        "address" "source_port" "send" "send_hex" "secret" "expect" "expect_hex" "expect_match" "expect_at" "reply_length" "silence_passes" "port"
         "latency_warn" "latency_max"
     ] [];
     HTTP "http" [
-        "address" "port" "http_version" "connect_timeout" "redirects" "body_max" "url"
+        "address" "source_port" "port" "http_version" "connect_timeout" "redirects" "body_max" "url"
         "path" "method" "host" "header" "body" "expect_status" "expect_header" "expect_body" "forbid_body" "body_range" "digest"
         "latency_warn" "latency_max"
     ] [];
     HTTPS "https" [
-        "address" "port" "http_version" "connect_timeout" "redirects" "body_max" "url"
+        "address" "source_port" "port" "http_version" "connect_timeout" "redirects" "body_max" "url"
         "path" "method" "host" "header" "body" "expect_status" "expect_header" "expect_body" "forbid_body" "body_range" "digest"
         "latency_warn" "latency_max"
     ] ["tls_name" "ca" "verify" "pin" "client_certificate" "client_key" "certificate_warn"];
     PING "ping" ["address" "count" "min_replies" "good_replies" "latency_warn" "latency_max" "size"] [];
-    SMTP "smtp" ["address" "port" "hello" "security" "latency_warn" "latency_max"]
+    SMTP "smtp" ["address" "source_port" "port" "hello" "security" "latency_warn" "latency_max"]
         ["tls_name" "ca" "verify" "pin" "client_certificate" "client_key" "certificate_warn"];
     FILE "file" ["path" "numbers" "factor" "missing" "max_age" "stale"] [];
     EXEC "exec" ["command" "exit_codes" "latency_warn" "latency_max" "user" "group" "max_memory" "max_cpu" "max_files" "max_processes"] [];

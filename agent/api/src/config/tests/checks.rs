@@ -340,3 +340,25 @@ fn a_check_may_go_to_another_address_than_its_real_server() {
         "2001:db8::9 is an IPv6 address, but probe_source is an IPv4 one; write one of that family",
     );
 }
+
+#[test]
+fn a_check_may_come_from_a_port_of_its_own() {
+    let base = checked("check.tcp = { port = 1, source_port = 2000 }");
+    let ports = |keys: &str| -> Vec<Option<u16>> {
+        let text = format!("{base}\n{keys}");
+        only(&good(&text)).1.checks.iter().map(|check| check.marks.port).collect()
+    };
+    assert_eq!(ports(""), [Some(2_000)]);
+    assert_eq!(ports("check.tcp.source_port = 3000\nprobe_dscp = 46"), [Some(3_000)]);
+    assert_eq!(ports("check.https = {}"), [None]);
+    for (check, what) in [
+        (
+            "check.tcp.source_port = 80",
+            "source_port = 80 is out of range; write a whole number from 1024 to 65535",
+        ),
+        ("check.dns.source_port = 2000", "source_port has no place in [virtual_server.check.dns]"),
+    ] {
+        let mistakes = bad(&checked(check));
+        assert!(mistakes.iter().any(|mistake| mistake.contains(what)), "{mistakes:?}");
+    }
+}

@@ -72,6 +72,7 @@ const NO_DEFAULTS: &[&str] = &[
     "down_interval",
     "send",
     "send_hex",
+    "source_port",
     "secret",
     "expect",
     "expect_hex",
