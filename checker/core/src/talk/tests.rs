@@ -158,6 +158,9 @@ fn what_came_before_a_question_does_not_answer_it() {
     assert_eq!(cause(run(&check, &[(1, Connected), (2, Arrived(b"aab"))])), "under way");
     assert_eq!(cause(run(&check, &[(1, Connected), (2, Arrived(b"aab")), (3, Arrived(b"b"))])), "up");
     assert_eq!(cause(run(&check, &[(1, Connected), (2, Arrived(b"xaabb"))])), "up");
+    let steps = vec![says("", Some(text("ab"))), says("", Some(text("c")))];
+    let check = TalkCheck { steps, ..check };
+    assert_eq!(cause(run(&check, &[(1, Connected), (2, Arrived(b"xxa")), (3, Arrived(b"bc"))])), "up");
 }
 
 #[test]
@@ -214,4 +217,61 @@ fn it_is_told_in_words() {
     );
     let udp = TalkCheck { length: Some("12..".parse().unwrap()), ..check(Udp, "x", None) };
     assert_eq!(udp.to_string(), "talks over udp, sends \"x\", expects any reply of at least 12 octets");
+}
+
+/// What a talk over TCP comes to when `stream` comes in pieces of these lengths, and how often something was said. Then the connection
+/// is closed.
+fn in_pieces(check: &TalkCheck, stream: &[u8], lengths: &[usize]) -> (usize, Option<Finding>) {
+    let (mut talk, mut sent, mut rest) = (Talk::new(check, at(0)), 0, stream);
+    let mut lengths = lengths.iter().cycle();
+    talk.handle(check, Connected, at(1));
+    loop {
+        while talk.to_send(check).is_some() {
+            sent += 1;
+            talk.handle(check, Input::Sent, at(1));
+        }
+        if rest.is_empty() {
+            break;
+        }
+        let (piece, more) = rest.split_at(rest.len().min(*lengths.next().unwrap()));
+        talk.handle(check, Arrived(piece), at(1));
+        rest = more;
+    }
+    talk.handle(check, Closed, at(2));
+    (sent, talk.into_finding())
+}
+
+proptest::proptest! {
+    #[test]
+    fn it_does_not_matter_how_a_stream_is_cut(
+        stream in proptest::collection::vec(b'a'..=b'd', 0..200),
+        lengths in proptest::collection::vec(1_usize..20, 1..10),
+        wanted in proptest::collection::vec((proptest::collection::vec(b'a'..=b'c', 1..4), 0..3), 1..4),
+    ) {
+        let step = |(octets, kind): &(Vec<u8>, i32)| {
+            let exact = Octets::exact(octets);
+            let expect = match kind {
+                0 => Expect::Holds(exact),
+                1 => Expect::Begins(exact),
+                _ => pattern(std::str::from_utf8(octets).unwrap()),
+            };
+            Step { expect: Some(expect), ..Step::default() }
+        };
+        // Steps that only listen; what one leaves is the next one's.
+        let steps: Vec<Step> = wanted.iter().map(step).collect();
+        let check = TalkCheck { steps, ..check(Tcp, "", None) };
+        let told = |finding: Option<Finding>| finding.map(|found| found.cause);
+        let (_, whole) = in_pieces(&check, &stream, &[usize::MAX]);
+        let (_, cut) = in_pieces(&check, &stream, &lengths);
+        proptest::prop_assert_eq!(told(whole), told(cut));
+    }
+
+    #[test]
+    fn any_octets_come_to_an_end(
+        stream in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..2_000),
+        lengths in proptest::collection::vec(1_usize..300, 1..10),
+    ) {
+        let (sent, finding) = in_pieces(&pop(), &stream, &lengths);
+        proptest::prop_assert!(sent <= 3 && finding.is_some());
+    }
 }

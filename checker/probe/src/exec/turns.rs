@@ -11,7 +11,7 @@ use checker_core::exec::ExecCheck;
 /// Probes that may wait. Beyond that they end at once, Unknown.
 const WAITING_MAX: usize = 100_000;
 /// Programs that are known to hang. Of more, the rest is taken for good.
-const HUNG_MAX: usize = 100_000;
+const HUNG_MAX: usize = 20_000;
 
 /// A program that is to run.
 #[derive(Debug)]

@@ -177,7 +177,7 @@ fn udp(out: &mut Imported, check: &Statement, mut common: Common) -> Written {
 }
 
 fn smtp(out: &mut Imported, check: &Statement, mut common: Common) -> Written {
-    let mut keys = String::new();
+    let (mut keys, mut hosts) = (String::new(), 0);
     for statement in &check.body {
         match statement.keyword() {
             "helo_name" => {
@@ -185,6 +185,15 @@ fn smtp(out: &mut Imported, check: &Statement, mut common: Common) -> Written {
             }
             // The old way of saying where it goes.
             "host" => {
+                hosts += 1;
+                if hosts > 1 {
+                    note(
+                        out,
+                        statement,
+                        "a second host in SMTP_CHECK: write a check.smtp of its own for it; left out",
+                    );
+                    continue;
+                }
                 for inner in &statement.body {
                     common.take(out, check, inner);
                 }

@@ -286,6 +286,10 @@ fn addresses_and_marks_of_probes_are_carried_over() {
     assert!(text.contains(keys) && text.contains("port = 80\naddress = \"10.9.9.9\"\n"), "{text}");
     assert_eq!(text.matches("address = \"10.9.9.9\"").count(), 1);
     assert!(remarks.is_empty(), "{remarks:#?}");
+    let (text, remarks) =
+        of("SMTP_CHECK {\nhost {\nconnect_ip 10.9.9.1\n}\nhost {\nconnect_ip 10.9.9.2\n}\n}");
+    assert!(text.contains("address = \"10.9.9.1\"") && !text.contains("10.9.9.2"), "{text}");
+    assert!(remarks.len() == 1 && remarks[0].contains("a second host in SMTP_CHECK"), "{remarks:#?}");
     let (text, remarks) = of(
         "TCP_CHECK { bindto 10.0.0.9\nbind_port 1000 }\nUDP_CHECK { require_reply\nbind_port 2000 }\nPING_CHECK { }",
     );
