@@ -179,6 +179,9 @@ pub struct CheckHead {
     /// Since when this director is blind: most servers fail and no sentinel answers. Absent when it sees.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blind_since: Option<Timestamp>,
+    /// The sentinels, from when one of them has answered since this machine started: only then their silence means anything.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sentinels: Vec<SocketAddr>,
     /// What real servers depend on, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub dependencies: BTreeMap<Name, RealServerHealth>,

@@ -54,7 +54,7 @@ fn text(field: &str, owner: &str) -> &'static str {
         ("removed", "VipUpdate") => "old",
         ("removed", "AlertUpdate") => "command:pager",
         ("routes", _) => "default",
-        ("address", _) => "10.0.0.1:53",
+        ("address" | "sentinels", _) => "10.0.0.1:53",
         ("cause", _) => "dns_timeout",
         ("virtual_server", _) => "resolver",
         ("real_server", _) => "dns1",

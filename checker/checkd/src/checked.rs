@@ -177,6 +177,7 @@ impl Checked {
             weight: health.weight,
         };
         server.unconfirmed = server.proof();
+        server.remember_trouble();
         server.remember_failure();
         server
     }
@@ -205,6 +206,13 @@ impl Checked {
             self.unconfirmed = self.proof();
         }
         self.unconfirmed == 0
+    }
+
+    /// As long as a server is not shown as unknown, its history alone has why the latest probe told nothing.
+    fn remember_trouble(&mut self) {
+        if let Some(run) = self.history.latest().filter(|run| run.verdict == Verdict::Unknown) {
+            self.trouble = run.cause.map(|cause| Box::new(Reason { cause, detail: run.detail }));
+        }
     }
 
     /// While no probe can be run only that is told; why the server failed before is in its history.

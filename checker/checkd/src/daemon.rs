@@ -77,24 +77,31 @@ pub(crate) fn run(config_path: &Path, socket: &Path, state: &Path) -> anyhow::Re
         started_at: Timestamp::now(),
         config: config.digest.clone(),
     };
-    let sentinels = Sentinels::new(&config.sentinels, clock::now());
+    let sentinels = Sentinels::new(&config.sentinels, checks.map(|checks| &checks.head), clock::now());
+    let blind = sentinels.is_blind();
+    let head = CheckHead {
+        blind_since: checks.and_then(|checks| checks.head.blind_since).filter(|_| blind),
+        sentinels: sentinels.proven(),
+        dependencies: pool.dependencies(),
+        ..CheckHead::default()
+    };
     // The pool holds what it needs; of thousands of servers the rest is megabytes.
     drop((config, former));
     agent_daemon::give_back();
     let waker = runner.waker();
     let asked = move || waker.wake();
-    let reporter = agent_link::Reporter::start_asking(socket, identity.clone(), CheckHead::default(), asked)
+    let reporter = agent_link::Reporter::start_asking(socket, identity.clone(), head.clone(), asked)
         .context("can't start to report to the agent")?;
     let (servers, probes) = (pool.count().iter().sum::<usize>(), pool.probes());
     info!(servers, probes, threads, sockets = settings.max_sockets, "probing");
     let mut daemon = Daemon {
         sentinels,
-        blind: false,
+        blind,
         pool,
         runner,
         reporter,
         identity,
-        head: CheckHead::default(),
+        head,
         next_summary: clock::now(),
         watchdog: Watchdog::from_environment(),
         words: Words::default(),
@@ -291,6 +298,11 @@ impl Daemon {
 
     /// One word when this director becomes blind, and one when it sees again.
     fn say_whether_blind(&mut self) {
+        if self.head.sentinels.is_empty() && self.sentinels.have_answered() {
+            // A restart right after this must know it.
+            self.head.sentinels = self.sentinels.proven();
+            self.reporter.set_head(self.head.clone());
+        }
         let blind = self.sentinels.is_blind();
         if blind == self.blind {
             return;
@@ -370,6 +382,7 @@ impl Daemon {
         }
         self.pool.refresh();
         self.head.dependencies = self.pool.dependencies();
+        self.head.sentinels = self.sentinels.proven();
         self.reporter.set_head(self.head.clone());
         let [up, degraded, down, unknown] = self.pool.count();
         status(&format!("{up} up, {degraded} degraded, {down} down, {unknown} unknown"));

@@ -163,6 +163,11 @@ impl History {
         self.0.iter().map(Run::told).collect()
     }
 
+    /// The latest run.
+    pub(crate) fn latest(&self) -> Option<ProbeRun> {
+        self.0.last().map(Run::told)
+    }
+
     /// How many probes in a row have failed, the latest included.
     pub(crate) fn failures(&self) -> u64 {
         let failed = self.0.iter().rev().take_while(|run| run.verdict == Verdict::Down);

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent_api::CheckHead;
 use checker_core::blind::{Ruling, Watch};
 use checker_core::dns::Timeout;
 use checker_core::{Cause, Finding, TalkCheck, Time, Verdict};
@@ -40,18 +41,19 @@ pub(crate) struct Sentinels {
 }
 
 impl Sentinels {
-    /// Sentinels at these addresses.
-    pub(crate) fn new(addresses: &[SocketAddr], now: Time) -> Self {
+    /// Sentinels at these addresses, as a former run left them if they were the same then.
+    pub(crate) fn new(addresses: &[SocketAddr], left: Option<&CheckHead>, now: Time) -> Self {
         let timeout = Timeout::new(PATIENCE).unwrap_or_default();
         let check = TalkCheck::connects(timeout);
         let check = Arc::new(check);
+        let left = left.filter(|left| !addresses.is_empty() && left.sentinels == addresses);
         let work = |address: &SocketAddr| {
             let target = Target::new(*address, None).ok()?;
             Some(Work { target, kind: Kind::Talk(Arc::clone(&check)) })
         };
         Self {
             works: addresses.iter().filter_map(work).collect(),
-            watch: Watch::default(),
+            watch: left.map_or_else(Watch::default, |left| Watch::restored(left.blind_since.is_some())),
             due: now,
             outstanding: 0,
             round: 0,
@@ -62,12 +64,26 @@ impl Sentinels {
 
     /// Takes other addresses. What the former ones showed is forgotten only when they change; what is held back stays.
     pub(crate) fn reload(&mut self, addresses: &[SocketAddr], now: Time) {
-        if self.works.iter().map(|work| work.target.server()).eq(addresses.iter().copied()) {
+        if self.addresses().eq(addresses.iter().copied()) {
             return;
         }
-        let former = std::mem::replace(self, Self::new(addresses, now));
+        let former = std::mem::replace(self, Self::new(addresses, None, now));
         self.round = former.round;
         self.held = former.held;
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.works.iter().map(|work| work.target.server())
+    }
+
+    /// Whether one of them ever answered.
+    pub(crate) fn have_answered(&self) -> bool {
+        self.watch.has_seen_one()
+    }
+
+    /// Their addresses once one of them has answered, for [`Sentinels::new`] after a restart.
+    pub(crate) fn proven(&self) -> Vec<SocketAddr> {
+        if self.have_answered() { self.addresses().collect() } else { Vec::new() }
     }
 
     /// When the next round is due; `None` when there is none to ask.

@@ -40,6 +40,18 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// The watch as a former run left it: a sentinel has answered, but not just now, and whether the director was blind.
+    #[must_use]
+    pub const fn restored(blind: bool) -> Self {
+        Self { mood: if blind { Mood::Blind } else { Mood::Calm }, answered: Some(Time::ZERO) }
+    }
+
+    /// Whether any sentinel ever answered.
+    #[must_use]
+    pub const fn has_seen_one(&self) -> bool {
+        self.answered.is_some()
+    }
+
     /// Rules on a failure. `failing` of `total` servers fail, this one included.
     pub fn rule(&mut self, failing: usize, total: usize, now: Time) -> Ruling {
         let mostly = total >= 2 && failing.saturating_mul(2) > total;
@@ -132,6 +144,16 @@ mod tests {
         watch.sentinels_were_silent();
         watch.servers_answered();
         assert!(!watch.is_blind());
+    }
+
+    #[test]
+    fn a_restart_makes_nobody_see_or_blind() {
+        let now = at(9_000_000);
+        assert_eq!(Watch::restored(true).rule(4, 4, now), Discarded);
+        let mut calm = Watch::restored(false);
+        assert_eq!((calm.rule(1, 4, now), calm.rule(4, 4, now)), (Counts, Held));
+        calm.sentinels_were_silent();
+        assert!(calm.is_blind());
     }
 
     #[test]

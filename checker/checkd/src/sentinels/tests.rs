@@ -14,7 +14,7 @@ fn finished(token: u64, cause: Option<Cause>) -> Finished {
 
 fn sentinels() -> Sentinels {
     let addresses = ["10.0.0.254:22".parse().unwrap(), "10.0.0.253:22".parse().unwrap()];
-    Sentinels::new(&addresses, at(0))
+    Sentinels::new(&addresses, None, at(0))
 }
 
 /// Asks all, and they end so.
@@ -69,7 +69,7 @@ fn silence_of_all_blinds_until_one_answers() {
 
 #[test]
 fn without_sentinels_all_counts() {
-    let mut none = Sentinels::new(&[], at(0));
+    let mut none = Sentinels::new(&[], None, at(0));
     assert_eq!(none.deadline(), None);
     assert_eq!(cause(none.take(finished(1, FAIL), (4, 4), at(100))), "dns_timeout");
     // Nor do sentinels that never answered make anyone blind.

@@ -53,7 +53,22 @@ fn a_blind_director_says_so_once() {
     let event = world.event(EventKind::DirectorWentBlind);
     assert_eq!(event.cause.as_ref().map(|cause| cause.as_str()), Some("director_blind"), "{event:?}");
     assert_eq!(code(&world.wait("a", Verdict::Unknown)), "director_blind");
-    assert!(world.state().checkd.head.blind_since.is_some());
+    let since = world.state().checkd.head.blind_since;
+    assert!(since.is_some());
+    // A restart makes it neither see nor forget, however many failures it meets; and it says nothing twice.
+    daemon.end(Signal::SIGKILL);
+    let daemon = world.start();
+    let reporter = |world: &World| world.state().checkd.reporter.map(|reporter| reporter.pid);
+    let deadline = Instant::now() + PATIENCE;
+    while reporter(&world) != Some(daemon.0.id()) || world.state().checkd.head.probes < 20 {
+        assert!(Instant::now() < deadline, "{:?}", world.state().checkd.head);
+        for name in ["a", "b"] {
+            assert_ne!(world.health(name).unwrap().verdict, Verdict::Down);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(code(&world.wait("a", Verdict::Unknown)), "director_blind");
+    assert_eq!(world.state().checkd.head.blind_since, since);
     for fails in [&a_fails, &b_fails] {
         fails.store(0, Ordering::Relaxed);
     }
