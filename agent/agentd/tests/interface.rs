@@ -255,8 +255,7 @@ fn what_the_agent_says_is_what_the_definition_says() {
     let up = agent_api::RealServerHealth { checks: vec![check], cause: None, ..all.clone() };
     let dependencies = BTreeMap::from([("router".parse().unwrap(), all)]);
     let sentinels = vec!["192.0.2.1:22".parse().unwrap()];
-    let head =
-        CheckHead { blind_since: second, sentinels, dependencies, waiting: 3, ..CheckHead::default() };
+    let head = CheckHead { blind_since: second, sentinels, dependencies, waiting: 3, ..CheckHead::default() };
     let items =
         BTreeMap::from([("resolver/dns1".parse().unwrap(), up), ("resolver/dns2".parse().unwrap(), down)]);
     let process = identity(10, "2026-11-21T00:00:00Z");

@@ -266,19 +266,21 @@ fn decide(facts: &Facts<'_>, pool: &Pool, said: &[Said<'_>]) -> Decision {
     decision
 }
 
-/// Those of `out`, latest first, whose turn to be ejected has not come: each goes no earlier than `per` after the one that fell so
-/// many before it.
+/// Those of `out`, latest first, whose turn to be ejected has not come: each goes no earlier than `per` after the one that went so
+/// many before it. Who is out already has had its turn, though others may be said to have failed before.
 fn waiting(facts: &Facts<'_>, pool: &Pool, out: &[(Reverse<Timestamp>, usize)]) -> Vec<usize> {
     let Some((servers, per)) = pool.ejection_rate else { return Vec::new() };
     let mut turns: Vec<Timestamp> = Vec::with_capacity(out.len());
     let mut waiting = Vec::new();
-    for (Reverse(since), index) in out.iter().rev() {
+    let is_in = |index: usize| pool.members.get(index).is_some_and(|one| is_serving(facts.actual, pool, one));
+    let (staying, gone): (Vec<_>, Vec<_>) = out.iter().rev().partition(|(_, index)| is_in(*index));
+    for (Reverse(since), index) in gone.into_iter().chain(staying) {
         // A clock that was set back makes nobody wait.
-        let since = (*since).min(facts.now);
+        let since = since.min(facts.now);
         let before = turns.len().checked_sub(servers.max(1)).and_then(|at| turns.get(at));
         let turn = before.map_or(since, |before| before.saturating_add(per).unwrap_or(since).max(since));
         if turn > facts.now {
-            waiting.push(*index);
+            waiting.push(index);
         }
         turns.push(turn);
     }

@@ -8,6 +8,7 @@ use super::*;
 use crate::diff::diff;
 
 mod care;
+mod histories;
 mod standing;
 
 const CONFIG: &str = r#"

@@ -5,6 +5,8 @@ use checker_core::Cause;
 
 use super::*;
 
+mod histories;
+
 fn config(servers: &[(&str, &str)], check: &str) -> Config {
     let mut text = format!(
         "[[virtual_server]]\nname = \"p\"\naddress = \"10.9.9.9\"\nservices = [\"udp/53\"]\nscheduler = \"wrr\"\n\

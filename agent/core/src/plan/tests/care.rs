@@ -14,7 +14,7 @@ KEYS
 "#;
 
 /// Four servers of weight 100, all up for long, in an empty kernel.
-fn case(keys: &str) -> Case {
+pub(super) fn case(keys: &str) -> Case {
     let mut text = POOL.replace("KEYS", keys);
     for (number, name) in ["a", "b", "c", "d"].iter().enumerate() {
         let address = format!("10.1.0.{}", number + 1);
@@ -29,7 +29,7 @@ fn case(keys: &str) -> Case {
 }
 
 /// Makes the kernel's table what is wanted, and shows it.
-fn settle(case: &mut Case) -> String {
+pub(super) fn settle(case: &mut Case) -> String {
     let plan = case.plan();
     case.actual = plan.wanted.clone();
     case.quorum_lost = plan.quorum_lost;
@@ -49,17 +49,17 @@ fn shown(table: &Table) -> String {
     all.map(|there| format!("{}={}", name(there), there.weight)).collect::<Vec<_>>().join(" ")
 }
 
-fn set(case: &mut Case, name: &str, change: impl FnOnce(&mut RealServerHealth)) {
+pub(super) fn set(case: &mut Case, name: &str, change: impl FnOnce(&mut RealServerHealth)) {
     change(case.checks.as_mut().unwrap().items.get_mut(&id(name)).unwrap());
 }
 
 /// Sets a verdict that began so many seconds before now.
-fn judge(case: &mut Case, name: &str, verdict: Verdict, age: i64) {
+pub(super) fn judge(case: &mut Case, name: &str, verdict: Verdict, age: i64) {
     let since = case.now - SignedDuration::from_secs(age);
     set(case, name, |health| (health.verdict, health.since) = (verdict, since));
 }
 
-fn later(case: &mut Case, seconds: i64) {
+pub(super) fn later(case: &mut Case, seconds: i64) {
     case.now += SignedDuration::from_secs(seconds);
     case.checks.as_mut().unwrap().heard_at = Some(case.now);
 }
@@ -200,67 +200,4 @@ fn the_quorum_is_lost_late_and_regained_late() {
         lost.push(!case.quorum_lost.is_empty());
     }
     assert_eq!(lost, [false, false, false, false, true, true, true, false, false]);
-}
-
-/// What happens in a random history: a server's verdict, how it is told, or an order.
-fn happenings() -> impl Strategy<Value = Vec<(usize, usize, i64)>> {
-    prop::collection::vec((0usize..4, 0usize..8, 0i64..20), 1..40)
-}
-
-proptest! {
-    /// Over random histories, whatever limits are set: failing checks alone never leave fewer in the table than `min_serving` asks for,
-    /// no server loses weight by becoming unknown, no server that is unknown or not borne out moves, and making the plan twice comes
-    /// to the same.
-    #[test]
-    fn decisions_an_operator_can_trust(
-        happenings in happenings(),
-        min_serving in prop::sample::select(vec![0u8, 25, 50, 75, 100]),
-        rate in prop::sample::select(vec!["", "ejection_rate = { servers = 1, per = \"5s\" }"]),
-        slow in prop::sample::select(vec!["", "slow_start = \"30s\"\ndegraded_weight = \"50%\""]),
-    ) {
-        let mut case = case(&format!("min_serving = \"{min_serving}%\"\n{rate}\n{slow}"));
-        settle(&mut case);
-        let names = ["a", "b", "c", "d"];
-        let key = ServiceKey::new(Protocol::Udp, "10.0.0.1".parse().unwrap(), 53).unwrap();
-        let weight = |table: &Table, index: usize| {
-            let address: std::net::IpAddr = format!("10.1.0.{}", index + 1).parse().unwrap();
-            let all = &table[&key].destinations;
-            all.values().find(|there| there.key.address == address).map(|there| there.weight.get())
-        };
-        for (index, what, seconds) in happenings {
-            later(&mut case, seconds);
-            let (name, now) = (names[index], case.now);
-            let before = case.actual.clone();
-            match what {
-                0 | 1 => judge(&mut case, name, Verdict::Down, 0),
-                2 => judge(&mut case, name, Verdict::Unknown, 0),
-                3 => set(&mut case, name, |health| {
-                    health.returned = (health.verdict == Verdict::Down).then_some(now).or(health.returned);
-                    (health.verdict, health.since) = (Verdict::Up, now);
-                }),
-                4 => judge(&mut case, name, Verdict::Degraded, 0),
-                5 => set(&mut case, name, |health| health.weight = Some(7)),
-                6 => set(&mut case, name, |health| health.unconfirmed = 1),
-                _ => set(&mut case, name, |health| health.unconfirmed = 0),
-            }
-            let plan = case.plan();
-            prop_assert_eq!(&plan, &case.plan());
-            let held = |index: usize| {
-                let health = &case.checks.as_ref().unwrap().items[&id(names[index])];
-                health.verdict == Verdict::Unknown || health.unconfirmed > 0
-            };
-            for (index, name) in names.iter().enumerate() {
-                let (was, is) = (weight(&before, index), weight(&plan.wanted, index));
-                if held(index) {
-                    prop_assert_eq!(was.is_some(), is.is_some(), "{} moved", name);
-                    prop_assert!(is >= was.map(|was| was.min(100)) || slow.is_empty() && what == 5, "{} lost weight", name);
-                }
-            }
-            let least = 4 * usize::from(min_serving) / 100;
-            let serving = plan.wanted[&key].destinations.values().filter(|there| there.weight > Weight::ZERO).count();
-            let unknown_out = (0..4).filter(|index| held(*index) && weight(&before, *index).is_none()).count();
-            prop_assert!(serving + unknown_out >= least, "{} serve, {} are asked for", serving, least);
-            settle(&mut case);
-        }
-    }
 }
