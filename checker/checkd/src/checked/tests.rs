@@ -148,6 +148,17 @@ fn local_trouble_outlasts_a_restart_without_loss() {
 }
 
 #[test]
+fn a_failure_that_was_discarded_is_one_after_a_restart_too() {
+    let mut server = Checked::new(plan(), at(0));
+    let health = run(&mut server, 1, &[PASS, PASS, Some(Cause::DirectorBlind)]);
+    assert_eq!((health.verdict, server.is_failing()), (Verdict::Up, true));
+    let mut again = Checked::restored(plan(), &told(&health));
+    assert!(again.is_failing());
+    // And it is news when that is over.
+    assert!(again.observe(&finding(PASS), at(9)).news && !again.is_failing());
+}
+
+#[test]
 fn what_a_daemon_told_that_told_less_is_settled_with_care() {
     for (before, after, verdict) in [
         // It was up; one failure is not enough to take it down, nor one pass to bring back what may have been down.

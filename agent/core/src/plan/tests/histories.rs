@@ -50,7 +50,12 @@ fn happens(case: &mut Case, drained: &mut BTreeSet<usize>, (index, what, seconds
         10 => set(case, name, |health| health.weight = Some(0)),
         11 => set(case, name, |health| health.weight = None),
         12 => set(case, name, |health| health.unconfirmed = 1 - health.unconfirmed),
-        13 => case.checks.as_mut().unwrap().heard_at = Some(now - SILENCE - SignedDuration::from_secs(1)),
+        13 => {
+            // Something new, but from long ago.
+            let old = now - SILENCE - SignedDuration::from_secs(1);
+            becomes(case, name, if seconds % 2 == 0 { Down } else { Up });
+            case.checks.as_mut().unwrap().heard_at = Some(old);
+        }
         14 => {
             let checks = case.checks.as_mut().unwrap();
             checks.connected = !checks.connected;

@@ -36,13 +36,19 @@ parent = "router"
 name = "q"
 address = "10.9.9.8"
 services = ["udp/53"]
-check.dns = { qname = "resolve.test", rise = 3, fall = 1, initial = "down" }
+check.dns = { qname = "resolve.test", rise = 3, fall = 3, initial = "down" }
 [[virtual_server.real_server]]
 name = "a"
 address = "10.0.0.1"
 [[virtual_server.real_server]]
 name = "c"
 address = "10.0.0.3"
+[[virtual_server.real_server]]
+name = "d"
+address = "10.0.0.4"
+[[virtual_server.real_server]]
+name = "e"
+address = "10.0.0.5"
 "#;
 
 fn config() -> Config {
@@ -182,8 +188,8 @@ fn proven(mut section: CheckSection) -> CheckSection {
 #[test]
 fn the_configuration_has_what_the_histories_are_about() {
     let director = Director::new(None, 0);
-    // Four checks for each of two servers, the router, and c; q/a shares the question of p/a.
-    assert_eq!((director.tokens().len(), director.pool.all().len()), (10, 4));
+    // Four checks for each of two servers, the router, and three more; q/a shares the question of p/a.
+    assert_eq!((director.tokens().len(), director.pool.all().len()), (12, 6));
 }
 
 proptest! {
@@ -238,7 +244,7 @@ proptest! {
     /// for what the others mean depends on those.
     #[test]
     fn the_order_of_independent_results_is_of_no_matter(
-        rounds in prop::collection::vec((prop::collection::vec(0usize..5, 10), any::<u64>()), 1..12),
+        rounds in prop::collection::vec((prop::collection::vec(0usize..5, 12), any::<u64>()), 1..12),
     ) {
         use End::{AsksFor, Degraded, Fails, Passes, CantBeRun};
         let (mut one, mut other) = (Director::new(None, 0), Director::new(None, 0));
