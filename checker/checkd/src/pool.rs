@@ -102,6 +102,14 @@ struct Slot {
     stale: bool,
 }
 
+/// One that was taken out, whose probes are still there: what its number was, and where its probes go.
+#[derive(Debug)]
+struct Detached {
+    number: u32,
+    server: Option<Server>,
+    targets: Vec<u64>,
+}
+
 /// All real servers.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -161,19 +169,27 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Takes another configuration. A check that has not changed keeps its counters and its place in the schedule; one that has
-    /// changed keeps its verdict.
+    /// Takes another configuration. A check that has not changed keeps its counters and its place in the schedule, under another name, too;
+    /// one that has changed keeps its verdict.
     pub(crate) fn reload(&mut self, config: &Config, now: Time, stamp: Timestamp) -> Result<Reload, String> {
         let plans = plans(config)?;
         let mut reload = Reload::default();
         let wanted: BTreeSet<&Key> = plans.iter().map(|planned| &planned.key).collect();
         let gone: Vec<Key> = self.numbers.keys().filter(|key| !wanted.contains(key)).cloned().collect();
+        let mut left = Vec::with_capacity(gone.len());
         for key in gone {
-            drop(self.take(&key));
+            left.extend(self.detach(&key));
             if let Key::Server(id) = key {
                 self.removed.push(id);
             }
             reload.removed += 1;
+        }
+        // What it was called before it was renamed does not matter to what is checked alike.
+        let mut renamed: BTreeMap<u64, Vec<Server>> = BTreeMap::new();
+        for Detached { server, targets, .. } in &mut left {
+            if let (Some(server), Some(target)) = (server.take(), targets.first()) {
+                renamed.entry(*target).or_default().push(server);
+            }
         }
         for Planned { key, parent, plan } in plans {
             let parent = parent.and_then(|name| self.numbers.get(&Key::Dependency(name)).copied());
@@ -184,15 +200,30 @@ impl Pool {
                     reload.kept += 1;
                 }
                 Some(_) => {
-                    let Some(server) = self.take(&key) else { continue };
-                    self.put(key, server.replanned(plan, stamp), parent, now);
+                    // The former one is released only afterwards: so a probe that both have goes on.
+                    let Some(mut former) = self.detach(&key) else { continue };
+                    let Some(server) = former.server.take() else { continue };
+                    let number = self.slots.next();
+                    self.put(number, key, server.replanned(plan, stamp), parent, now);
+                    left.push(former);
                     reload.changed += 1;
                 }
                 None => {
-                    self.put(key, Server::new(plan, None, stamp), parent, now);
+                    let target = plan.checks.first().map(|check| hash(&check.plan.work.target));
+                    let alike = target.and_then(|target| renamed.get_mut(&target));
+                    let alike = alike.and_then(|all| {
+                        let at = all.iter().position(|server| server.has(&plan))?;
+                        Some(all.swap_remove(at))
+                    });
+                    let server = alike.unwrap_or_else(|| Server::new(plan, None, stamp));
+                    let number = self.slots.next();
+                    self.put(number, key, server, parent, now);
                     reload.added += 1;
                 }
             }
+        }
+        for Detached { number, targets, .. } in left {
+            self.release(number, &targets);
         }
         self.fit_window();
         Ok(reload)
@@ -276,16 +307,16 @@ impl Pool {
 
     fn insert(&mut self, key: Key, server: Server, parent: Option<Name>, now: Time) {
         let parent = parent.and_then(|name| self.numbers.get(&Key::Dependency(name)).copied());
-        self.put(key, server, parent, now);
+        let number = self.slots.next();
+        self.put(number, key, server, parent, now);
     }
 
-    /// Gives `server` a number and its checks their probes.
-    fn put(&mut self, key: Key, mut server: Server, parent: Option<u32>, now: Time) {
+    /// Puts `server` at its number, and gives its checks their probes.
+    fn put(&mut self, number: u32, key: Key, mut server: Server, parent: Option<u32>, now: Time) {
         if matches!(key, Key::Server(_)) {
             self.servers += 1;
             self.failing += usize::from(server.is_failing());
         }
-        let number = self.slots.next();
         for (index, (name, plan)) in server.plans_mut().enumerate() {
             // There are never more checks than that.
             let check = (number, u8::try_from(index).unwrap_or(u8::MAX));
@@ -327,18 +358,23 @@ impl Pool {
         false
     }
 
-    /// Takes a server out, and its checks out of the schedule.
-    fn take(&mut self, key: &Key) -> Option<Server> {
+    /// Takes a server out. Its checks stay in the schedule, and its number is nobody's, until [`Pool::release`].
+    fn detach(&mut self, key: &Key) -> Option<Detached> {
         let number = self.numbers.remove(key)?;
         let Slot { mut server, .. } = self.slots.take(number)?;
         if matches!(key, Key::Server(_)) {
             self.servers -= 1;
             self.failing -= usize::from(server.is_failing());
         }
-        for (_, plan) in server.plans_mut() {
-            let hash = hash(&plan.work.target);
+        let targets = server.plans_mut().map(|(_, plan)| hash(&plan.work.target)).collect();
+        Some(Detached { number, server: Some(server), targets })
+    }
+
+    /// Takes the checks of a server that is gone out of the schedule, those that nobody shares, and frees its number.
+    fn release(&mut self, number: u32, targets: &[u64]) {
+        for target in targets {
             let places: Vec<(u64, usize)> =
-                self.by_target.range((hash, 0)..=(hash, usize::MAX)).copied().collect();
+                self.by_target.range((*target, 0)..=(*target, usize::MAX)).copied().collect();
             for place in places {
                 let Some(slot) = self.entries.get_mut(place.1) else { continue };
                 let Some(entry) = slot.as_mut() else { continue };
@@ -350,7 +386,7 @@ impl Pool {
                 }
             }
         }
-        Some(server)
+        self.slots.give_back(number);
     }
 
     /// How many DNS probes there are per second. In doubt there are more, but a few for each server.

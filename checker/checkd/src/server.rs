@@ -87,8 +87,14 @@ impl Server {
     /// The same server under another plan. Checks whose meaning did not change keep their counters.
     pub(crate) fn replanned(self, plan: ServerPlan, now: Timestamp) -> Self {
         let Self { mut checks, verdict, since, returned, .. } = self;
+        let names: Vec<Box<str>> = plan.checks.iter().map(|check| check.name.clone()).collect();
         let one = |CheckPlan { name, advisory, plan }: CheckPlan| {
-            let former = checks.iter().position(|one| one.name == name).map(|at| checks.swap_remove(at));
+            let named = checks.iter().position(|one| one.name == name);
+            // One that has only another name now.
+            let alike = || {
+                checks.iter().position(|one| one.checked.plan.work == plan.work && !names.contains(&one.name))
+            };
+            let former = named.or_else(alike).map(|at| checks.swap_remove(at));
             let same = |one: &One| one.checked.plan.work.target.server() == plan.work.target.server();
             let checked = match former.filter(same) {
                 Some(one) if one.checked.plan == plan => one.checked,

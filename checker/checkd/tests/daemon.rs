@@ -352,8 +352,12 @@ fn a_reload_keeps_the_counters_of_what_did_not_change() {
     let daemon = world.start();
     let away = |world: &World| {
         let health = world.health("a");
+        let of_one = |health: RealServerHealth| {
+            let one = health.checks.into_iter().find(|check| check.name == "dns");
+            one.map_or(health.basis, |check| check.health.basis)
+        };
         health
-            .and_then(|health| health.basis)
+            .and_then(of_one)
             .map_or((0, None), |basis| (basis.away, basis.runs.first().map(|run| run.since)))
     };
     let deadline = Instant::now() + PATIENCE;
@@ -369,6 +373,21 @@ fn a_reload_keeps_the_counters_of_what_did_not_change() {
     let after = away(&world);
     assert!(after.0 >= before.0, "{before:?} became {after:?}");
     assert_eq!(after.1, before.1, "the same history");
+    // Nor is it disturbed by another check beside it.
+    let text = std::fs::read_to_string(world.path("holdfast.toml")).unwrap();
+    let text = text.replace(
+        "fall = 100",
+        "fall = 100\n[virtual_server.real_server.check.tcp]\nport = 1\nadvisory = true",
+    );
+    std::fs::write(world.path("holdfast.toml"), text).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    let deadline = Instant::now() + PATIENCE;
+    while world.health("a").is_none_or(|health| health.checks.len() < 2) {
+        assert!(Instant::now() < deadline, "{:?}", world.health("a"));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let last = away(&world);
+    assert!(last.0 >= after.0 && last.1 == after.1, "{after:?} became {last:?}");
     assert_eq!(daemon.end(Signal::SIGTERM), Some(0));
 }
 

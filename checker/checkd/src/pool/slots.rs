@@ -37,11 +37,14 @@ impl<T> Slots<T> {
         }
     }
 
-    /// Takes it away; its number is free.
+    /// Takes it away. Its number is nobody's until it is given back, once.
     pub(super) fn take(&mut self, number: u32) -> Option<T> {
-        let thing = self.places.get_mut(number as usize)?.take()?;
+        self.places.get_mut(number as usize)?.take()
+    }
+
+    /// Gives back the number of what was taken away.
+    pub(super) fn give_back(&mut self, number: u32) {
         self.free.push(number);
-        Some(thing)
     }
 
     pub(super) fn get(&self, number: u32) -> Option<&T> {

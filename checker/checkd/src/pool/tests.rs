@@ -6,6 +6,7 @@ use checker_core::Cause;
 use super::*;
 
 mod histories;
+mod reloads;
 
 fn config(servers: &[(&str, &str)], check: &str) -> Config {
     let mut text = format!(
