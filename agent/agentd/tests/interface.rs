@@ -252,7 +252,7 @@ fn what_the_agent_says_is_what_the_definition_says() {
         ..down.clone()
     };
     let check = agent_api::CheckReport { name: "zone".into(), advisory: true, health: all.clone() };
-    let up = agent_api::RealServerHealth { checks: vec![check], cause: None, ..all.clone() };
+    let up = agent_api::RealServerHealth { checks: vec![check], require: 1, cause: None, ..all.clone() };
     let dependencies = BTreeMap::from([("router".parse().unwrap(), all)]);
     let sentinels = vec!["192.0.2.1:22".parse().unwrap()];
     let head = CheckHead { blind_since: second, sentinels, dependencies, waiting: 3, ..CheckHead::default() };
@@ -263,7 +263,7 @@ fn what_the_agent_says_is_what_the_definition_says() {
     let service = json!({
         "virtual_server": "resolver", "scheduler": "wrr", "fail_open": true,
         "destinations": { "10.1.53.2:53": {
-            "real_server": "dns1", "weight": 1, "active_connections": 2, "inactive_connections": 3,
+            "real_server": "dns1", "weight": 1, "configured": 10, "kept": "rate", "active_connections": 2, "inactive_connections": 3,
         } },
     });
     let service: ServiceReport = serde_json::from_value(service).unwrap();

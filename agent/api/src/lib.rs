@@ -30,8 +30,8 @@ pub use router::{
     RouterState, RouterTransition, RouterUpdate, VipHead,
 };
 pub use section::{
-    CheckHead, CheckReport, CheckSection, CheckUpdate, DestinationReport, KernelTable, LvsHead, LvsSection,
-    LvsUpdate, RealServerHealth, Reporter, Section, SectionUpdate, ServiceReport, Setting,
+    CheckHead, CheckReport, CheckSection, CheckUpdate, DestinationReport, KeptBy, KernelTable, LvsHead,
+    LvsSection, LvsUpdate, RealServerHealth, Reporter, Section, SectionUpdate, ServiceReport, Setting,
 };
 pub use state::{SCHEMA, State, Storage, Update};
 pub use telling::{AlertHead, AlertSection, AlertUpdate, Channel, ChannelReport, TestReport, ToldOver};

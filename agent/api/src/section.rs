@@ -228,6 +228,9 @@ pub struct RealServerHealth {
     /// Its checks one by one, where there are several or advisory ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckReport>,
+    /// How many of [`Self::checks`] that are not advisory must pass; 0 where there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub require: u32,
 }
 
 /// One of the checks of a real server that has several.
@@ -260,6 +263,7 @@ impl RealServerHealth {
             weight: None,
             unconfirmed: 0,
             checks: Vec::new(),
+            require: 0,
         }
     }
 }
@@ -349,6 +353,16 @@ pub struct ServiceReport {
     pub destinations: BTreeMap<SocketAddr, DestinationReport>,
 }
 
+/// The limit that keeps a real server in the kernel's table though it is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeptBy {
+    /// `min_serving` or `max_ejected`: too few would be left.
+    Share,
+    /// `ejection_rate`: its turn has not come.
+    Rate,
+}
+
 /// One destination as it stands in the kernel.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DestinationReport {
@@ -360,6 +374,12 @@ pub struct DestinationReport {
     pub sorry: bool,
     /// Weight in the kernel.
     pub weight: u32,
+    /// The weight that is configured for it; absent where that is the one in the kernel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configured: Option<u32>,
+    /// What keeps it in though it is down; absent when nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<KeptBy>,
     /// Connections the kernel calls active, as of the last summary.
     #[serde(default)]
     pub active_connections: u32,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use agent_api::config::Adopt;
 use agent_api::section::CheckSection;
-use agent_api::{Name, Orders, RealServerHealth, Verdict};
+use agent_api::{KeptBy, Name, Orders, RealServerHealth, RealServerId, Verdict};
 use agent_ipvs::{
     Destination, DestinationKey, Forwarding, Protocol, Service, ServiceEntry, ServiceKey, Table, Weight,
 };
@@ -63,6 +63,8 @@ pub struct Plan {
     /// Virtual servers where `min_serving`, `max_ejected` or `ejection_rate` keeps servers in the table that are down, with how many
     /// it keeps.
     pub fail_open: BTreeMap<Name, usize>,
+    /// Who these are, and which limit keeps each.
+    pub kept: BTreeMap<RealServerId, KeptBy>,
     /// Virtual servers that have lost their quorum.
     pub quorum_lost: BTreeSet<Name>,
     /// Virtual servers for which the sorry server answers.
@@ -100,8 +102,11 @@ pub fn plan(facts: &Facts<'_>) -> Plan {
         let said = said(facts, pool);
         let decision = decide(facts, pool, &said);
         plan.serving.push(decision.serving);
-        if decision.kept > 0 {
-            *plan.fail_open.entry(pool.name.clone()).or_default() += decision.kept;
+        if !decision.kept.is_empty() {
+            *plan.fail_open.entry(pool.name.clone()).or_default() += decision.kept.len();
+            let members =
+                decision.kept.iter().filter_map(|(index, by)| Some((pool.members.get(*index)?, by)));
+            plan.kept.extend(members.map(|(member, by)| (member.id.clone(), *by)));
         }
         if has_lost_quorum(facts, pool, &decision) {
             plan.quorum_lost.insert(pool.name.clone());
@@ -198,8 +203,8 @@ fn is_heard(facts: &Facts<'_>) -> bool {
 struct Decision {
     /// The place of each member, in order.
     places: Vec<Place>,
-    /// How many of them are down and stay all the same.
-    kept: usize,
+    /// Those of them, by number, that are down and stay all the same.
+    kept: Vec<(usize, KeptBy)>,
     /// How many serve because they work, and how many more may.
     serving: usize,
     maybe: usize,
@@ -211,7 +216,7 @@ struct Decision {
 fn decide(facts: &Facts<'_>, pool: &Pool, said: &[Said<'_>]) -> Decision {
     let mut decision = Decision {
         places: Vec::with_capacity(pool.members.len()),
-        kept: 0,
+        kept: Vec::new(),
         serving: 0,
         maybe: 0,
         known: false,
@@ -254,13 +259,15 @@ fn decide(facts: &Facts<'_>, pool: &Pool, said: &[Said<'_>]) -> Decision {
     for (_, index) in fallen {
         if let Some(place) = decision.places.get_mut(index) {
             *place = Place::Serving;
+            decision.kept.push((index, KeptBy::Share));
         }
     }
-    decision.kept = kept;
     for index in waiting(facts, pool, &out) {
         if let (Some(place), Some(member)) = (decision.places.get_mut(index), pool.members.get(index)) {
             *place = Place::Held;
-            decision.kept += usize::from(is_serving(facts.actual, pool, member));
+            if is_serving(facts.actual, pool, member) {
+                decision.kept.push((index, KeptBy::Rate));
+            }
         }
     }
     decision

@@ -16,7 +16,7 @@ mod tests;
 use std::net::SocketAddr;
 
 use agent_api::id::verdict;
-use agent_api::{DrainTarget, Event, Name, RealServerId, ServiceAddress, Setting, Traffic, Verdict};
+use agent_api::{DrainTarget, Event, KeptBy, Name, RealServerId, ServiceAddress, Setting, Traffic, Verdict};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -190,6 +190,12 @@ pub struct DestinationView {
     pub address: SocketAddr,
     /// Weight in the kernel.
     pub weight: u32,
+    /// The weight that is configured, where it is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub configured: Option<u32>,
+    /// What keeps it in though it is down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<KeptBy>,
     /// Connections the kernel calls active.
     pub active_connections: u32,
     /// Connections the kernel calls inactive; all of UDP.

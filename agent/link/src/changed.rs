@@ -72,6 +72,7 @@ mod tests {
             weight: None,
             unconfirmed: 0,
             checks: Vec::new(),
+            require: 0,
         };
         let items = names.map(|name| (format!("v/{name}").parse().unwrap(), health.clone()));
         CheckUpdate { items: items.collect(), ..CheckUpdate::default() }

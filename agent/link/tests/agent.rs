@@ -97,6 +97,7 @@ fn health(latency: u64) -> RealServerHealth {
         weight: None,
         unconfirmed: 0,
         checks: Vec::new(),
+        require: 0,
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
-use agent_api::{DestinationReport, Name, ServiceAddress, ServiceReport, Traffic};
+use agent_api::{DestinationReport, ServiceAddress, ServiceReport, Traffic};
 use agent_core::blueprint::{Blueprint, Member, service_address};
 use agent_core::plan::Plan;
 use agent_ipvs::{DestinationKey, DestinationStatus, ServiceKey, ServiceStatus, Snapshot, Stats, Table};
@@ -30,10 +30,12 @@ pub fn services(
         for (index, service) in pool.services.iter().enumerate() {
             let Some(there) = table.get(service.key()) else { continue };
             let Some(address) = service_address(service.key()) else { continue };
-            let member = |member: &'_ Member| {
-                member.destinations.get(index).map(|there| (there.key, member.id.real_server.clone()))
-            };
-            let members: BTreeMap<DestinationKey, Name> = pool.members.iter().filter_map(member).collect();
+            let members: BTreeMap<DestinationKey, (&Member, u32)> = pool
+                .members
+                .iter()
+                .filter_map(|member| member.destinations.get(index).map(|there| (member, there)))
+                .map(|(member, there)| (there.key, (member, there.weight.get())))
+                .collect();
             let sorry = pool.sorry.get(index).copied().flatten().map(|sorry| sorry.key);
             let former = former.get(&address);
             let status = statuses.get(service.key());
@@ -48,7 +50,11 @@ pub fn services(
                     Some(known) => known.clone(),
                     None => DestinationReport::default(),
                 };
-                report.real_server = members.get(&there.key).cloned();
+                let member = members.get(&there.key);
+                report.real_server = member.map(|(member, _)| member.id.real_server.clone());
+                report.kept = member.and_then(|(member, _)| plan.kept.get(&member.id).copied());
+                let configured = member.map(|(_, weight)| *weight);
+                report.configured = configured.filter(|weight| *weight != there.weight.get());
                 report.sorry = report.real_server.is_none() && sorry == Some(there.key);
                 report.weight = there.weight.get();
                 if let Some(counted) = counted.get(&there.key) {

@@ -398,6 +398,7 @@ impl Checked {
             weight: self.weight,
             unconfirmed: self.unconfirmed,
             checks: Vec::new(),
+            require: 0,
         }
     }
 }

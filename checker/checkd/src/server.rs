@@ -210,6 +210,7 @@ impl Server {
             weight: own().filter_map(|health| health.weight).min(),
             unconfirmed: own().map(|health| health.unconfirmed).max().unwrap_or_default(),
             checks: reports,
+            require: self.require,
             ..health
         }
     }

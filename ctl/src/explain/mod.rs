@@ -3,6 +3,7 @@
 //! Owns where the state comes from and the form of the answer; the reasoning is in [`reason`]. It decides nothing: it says
 //! again what the daemons have decided, by the same rules and from the same facts.
 
+mod changes;
 mod reason;
 mod router;
 

@@ -3,11 +3,13 @@
 //! Owns every rule that can apply to one real server, said in plain words: the verdict and its counters, the age of the news,
 //! drains, `min_serving`, damping, the kernel's table. It prints nothing and asks no clock.
 
-use agent_api::{Basis, Name, ProbeRun, RealServerHealth, Verdict};
+use agent_api::{Basis, KeptBy, Name, ProbeRun, RealServerHealth, Verdict};
 use agent_core::view::{DaemonStatus, InTable, RealServerView, View, VirtualServerView, length};
 use checker_core::Cause;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+
+use super::changes::changes;
 
 /// Why one real server is in or out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -46,7 +48,7 @@ pub fn explain(
     let mut because = verdict(view, server, health);
     because.extend(counters(server, basis));
     because.extend(health.into_iter().flat_map(|health| beside(health, now)));
-    because.extend(rules(pool, server, now));
+    because.extend(rules(view, pool, server, health));
     Explanation {
         virtual_server: pool.name.clone(),
         real_server: server.name.clone(),
@@ -54,15 +56,19 @@ pub fn explain(
         well: server.verdict == Verdict::Up && server.in_table == InTable::Yes && server.drain.is_none(),
         summary: summary(pool, server, now),
         because,
-        changes: changes(view, server, basis),
+        changes: changes(view, server, health),
         check: health.filter(|health| !health.checks.is_empty()).map_or_else(|| check(server, basis), checks),
         table: table(server),
         probes: match (basis, health) {
             (Some(basis), _) => basis.runs.clone(),
             // Of several checks, the latest run of each.
             (None, Some(health)) => {
-                let bases = health.checks.iter().filter_map(|check| check.health.basis.as_deref());
-                bases.filter_map(|basis| basis.runs.last().cloned()).collect()
+                let latest = health.checks.iter().filter_map(|check| {
+                    let run = check.health.basis.as_deref()?.runs.last()?.clone();
+                    let parted = if run.detail.is_empty() { "" } else { ": " };
+                    Some(ProbeRun { detail: format!("check {}{parted}{}", check.name, run.detail), ..run })
+                });
+                latest.collect()
             }
             (None, None) => Vec::new(),
         },
@@ -83,8 +89,11 @@ fn summary(pool: &VirtualServerView, server: &RealServerView, now: Timestamp) ->
     let word = server.verdict;
     let why = match (&server.drain, server.verdict, server.in_table) {
         (Some(drain), _, _) => format!("drained by {}", drain.who),
-        (None, Verdict::Down, InTable::Yes | InTable::Partly) if pool.fail_open => {
-            "down, but min_serving keeps it".to_owned()
+        (None, Verdict::Down, InTable::Yes | InTable::Partly) if kept(pool, server) == Some(KeptBy::Rate) => {
+            "down, but ejection_rate lets it go later".to_owned()
+        }
+        (None, Verdict::Down, InTable::Yes | InTable::Partly) if kept(pool, server).is_some() => {
+            "down, but min_serving or max_ejected keeps it".to_owned()
         }
         (None, _, _) => match server.since {
             Some(since) => format!("{word} for {}", ago(since, now)),
@@ -92,6 +101,12 @@ fn summary(pool: &VirtualServerView, server: &RealServerView, now: Timestamp) ->
         },
     };
     format!("{place}: {why}")
+}
+
+/// What keeps it in though it is down. An `lvsd` that does not say it of each is taken to mean the share.
+fn kept(pool: &VirtualServerView, server: &RealServerView) -> Option<KeptBy> {
+    let told = server.destinations.iter().find_map(|to| to.kept);
+    told.or_else(|| (pool.fail_open && server.verdict == Verdict::Down).then_some(KeptBy::Share))
 }
 
 /// The verdict, why it is so, and whether it is still believed.
@@ -137,22 +152,32 @@ fn times(count: u32, what: &str) -> String {
 /// What the counters say.
 fn counters(server: &RealServerView, basis: Option<&Basis>) -> Vec<String> {
     let Some(basis) = basis else {
+        if !server.checks.is_empty() {
+            return Vec::new();
+        }
         let what = if server.passing { "passes" } else { "failures" };
         let count = server.in_a_row;
         return if count > 0 { vec![format!("{what} in a row: {count} or more")] } else { Vec::new() };
     };
+    said_by_counters(server.verdict, basis, server.last_known.is_none())
+}
+
+/// The same of one check that is `shown` to be this, if that is `fresh`.
+fn said_by_counters(shown: Verdict, basis: &Basis, fresh: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let settled = basis.settled;
-    if server.verdict == Verdict::Unknown && settled != Verdict::Unknown && server.last_known.is_none() {
+    let silent = match basis.silent {
+        1 if basis.fall > 1 => "probe".to_owned(),
+        silent if silent < basis.fall => format!("{silent} probes"),
+        // Nobody counts on from there.
+        _ => "probes".to_owned(),
+    };
+    if shown == Verdict::Unknown && settled != Verdict::Unknown && fresh {
         lines.push(format!(
-            "its latest {} could not be run, which says nothing about it: {settled} is what was settled before, and what counts again when one can be run",
-            times(basis.silent, "probe")
+            "its latest {silent} could not be run, which says nothing about it: {settled} is what was settled before, and what counts again when one can be run"
         ));
     } else if basis.silent > 0 {
-        lines.push(format!(
-            "its latest {} could not be run, which counts neither for nor against it",
-            times(basis.silent, "probe")
-        ));
+        lines.push(format!("its latest {silent} could not be run, which counts neither for nor against it"));
     }
     if basis.away > 0 {
         let toward = basis.toward;
@@ -172,7 +197,7 @@ fn counters(server: &RealServerView, basis: Option<&Basis>) -> Vec<String> {
     }
     if basis.falls > 0 {
         lines.push(format!(
-            "it fell again soon after its return {}: damping asks for {} passes in a row instead of fewer",
+            "it fell again soon after its return {}: by damping it takes {} passes in a row to come back, more than the configured rise",
             times(basis.falls, "time"),
             basis.rise
         ));
@@ -194,15 +219,14 @@ fn beside(health: &RealServerHealth, now: Timestamp) -> Vec<String> {
             one.verdict,
             ago(one.since, now)
         ));
+        let said = one.basis.as_deref().map(|basis| said_by_counters(one.verdict, basis, true));
+        lines.extend(said.into_iter().flatten().map(|line| format!("check {}: {line}", check.name)));
     }
     if let Some(weight) = health.weight {
         lines.push(format!("its checks ask for weight {weight} in place of the configured one"));
     }
     if let Some(returned) = health.returned.filter(|_| health.verdict.passes()) {
-        lines.push(format!(
-            "it came back from being down {} ago: where slow_start is longer than that, its weight still grows",
-            ago(returned, now)
-        ));
+        lines.push(format!("it came back from being down {} ago", ago(returned, now)));
     }
     if health.unconfirmed > 0 {
         lines.push(format!(
@@ -217,7 +241,11 @@ fn beside(health: &RealServerHealth, now: Timestamp) -> Vec<String> {
 fn checks(health: &RealServerHealth) -> Vec<String> {
     let counted = health.checks.iter().filter(|check| !check.advisory).count();
     let advisory = health.checks.len() - counted;
-    let mut lines = vec![format!("checks that count: {counted}, that only warn: {advisory}")];
+    let require = match health.require {
+        0 => String::new(),
+        require => format!(", of which {require} must pass"),
+    };
+    let mut lines = vec![format!("checks that count: {counted}{require}; that only warn: {advisory}")];
     for check in &health.checks {
         let Some(basis) = check.health.basis.as_deref() else { continue };
         lines.push(format!(
@@ -233,7 +261,13 @@ fn checks(health: &RealServerHealth) -> Vec<String> {
 }
 
 /// The rules beside the verdict.
-fn rules(pool: &VirtualServerView, server: &RealServerView, now: Timestamp) -> Vec<String> {
+fn rules(
+    view: &View,
+    pool: &VirtualServerView,
+    server: &RealServerView,
+    health: Option<&RealServerHealth>,
+) -> Vec<String> {
+    let now = view.generated_at;
     let mut lines = Vec::new();
     if let Some(drain) = &server.drain {
         let why = if drain.why.is_empty() { String::new() } else { format!(" ({})", drain.why) };
@@ -247,22 +281,28 @@ fn rules(pool: &VirtualServerView, server: &RealServerView, now: Timestamp) -> V
             drain.target,
             ago(drain.since, now)
         ));
+        if server.verdict.passes() && matches!(server.in_table, InTable::No | InTable::Partly) {
+            lines.push(
+                "others take over what it had over UDP, so it is out of such services; connections over TCP end by themselves"
+                    .to_owned(),
+            );
+        }
     }
     if pool.fail_open {
-        let kept = server.verdict == Verdict::Down && server.in_table != InTable::No;
-        let this = if kept { ", this one among them" } else { "" };
+        let this = match kept(pool, server).filter(|_| server.in_table != InTable::No) {
+            Some(KeptBy::Share) => {
+                ". This one is kept by min_serving or max_ejected: it is among those that fell last"
+            }
+            Some(KeptBy::Rate) => ". This one goes when its turn comes by ejection_rate",
+            None => "",
+        };
         lines.push(format!(
             "{} fails open: more real servers are down than min_serving, max_ejected or ejection_rate lets go, so some stay in the table{this}",
             pool.name
         ));
     }
-    let zero = server.drain.is_none()
-        && server.in_table == InTable::Yes
-        && server.destinations.iter().all(|to| to.weight == 0);
-    if zero {
-        lines
-            .push("its weight is 0 in the configuration or in the kernel: it gets no new clients".to_owned());
-    }
+    lines.extend(place(view, pool, server, health));
+    lines.extend(weights(server, health, now));
     if server.verdict == Verdict::Unknown {
         lines.push(
             "unknown is not down: the kernel's table is held as it is, nobody is put in or out for it"
@@ -287,54 +327,64 @@ fn rules(pool: &VirtualServerView, server: &RealServerView, now: Timestamp) -> V
     lines
 }
 
-fn passes(count: u32) -> String {
-    if count == 1 { "1 passed probe".to_owned() } else { format!("{count} passed probes in a row") }
+/// Where it is not where its verdict puts it.
+fn place(
+    view: &View,
+    pool: &VirtualServerView,
+    server: &RealServerView,
+    health: Option<&RealServerHealth>,
+) -> Option<String> {
+    let proven = health.is_some_and(|health| health.unconfirmed == 0);
+    if server.drain.is_some() || !proven || !view.daemon("lvsd").is_some_and(|lvsd| lvsd.status.is_believed())
+    {
+        return None;
+    }
+    match (server.verdict, server.in_table) {
+        (Verdict::Up | Verdict::Degraded, InTable::No | InTable::Partly) => {
+            Some("it should be in the table and is not: if that lasts more than some seconds, lvsd's log says why".to_owned())
+        }
+        (Verdict::Down, InTable::Yes | InTable::Partly) if kept(pool, server).is_none() => Some(
+            "it should be out of the table and is still there: if that lasts more than some seconds, lvsd's log says why"
+                .to_owned(),
+        ),
+        _ => None,
+    }
 }
 
-/// What would change it.
-fn changes(view: &View, server: &RealServerView, basis: Option<&Basis>) -> Vec<String> {
-    let mut lines = Vec::new();
-    if view.daemon("checkd").is_some_and(|daemon| !daemon.status.is_believed()) {
-        lines.push("checkd reports again: see that it runs, and read its log".to_owned());
+/// Why it has another weight than the configured one.
+fn weights(server: &RealServerView, health: Option<&RealServerHealth>, now: Timestamp) -> Vec<String> {
+    if server.drain.is_some() {
+        return Vec::new();
     }
-    if let Some(drain) = &server.drain {
-        let by_itself = if drain.until.is_some() { "; otherwise it ends by itself" } else { "" };
-        lines.push(format!("holdfast undrain {} ends the drain{by_itself}", drain.target));
-    }
-    let Some(basis) = basis else { return lines };
-    let left = |needed: u32, counts: bool| {
-        let seen = if counts { basis.away } else { 0 };
-        needed.saturating_sub(seen).max(1)
-    };
-    let settled = basis.settled;
-    let rising =
-        basis.away > 0 && basis.toward.passes() && (settled == Verdict::Unknown || basis.toward < settled);
-    let falling = basis.away > 0 && !rising;
-    let blind = server.verdict == Verdict::Unknown && settled != Verdict::Unknown;
-    if blind {
-        lines.push(format!("one probe that can be run shows it as {settled} again, or counts against that"));
-    }
-    match settled {
-        Verdict::Up => {
-            lines.push(format!("{} more in a row take it down", times(left(basis.fall, falling), "failure")))
-        }
-        Verdict::Degraded => lines.push(format!(
-            "{} without fault bring it up, {} in a row take it down",
-            passes(left(basis.rise, rising)),
-            times(left(basis.fall, falling), "failure")
-        )),
-        Verdict::Down => {
-            let needed = left(basis.rise, rising);
-            let brings = if needed == 1 { "brings" } else { "bring" };
-            lines.push(format!("{} {brings} it up", passes(needed)));
-        }
-        Verdict::Unknown => {
-            let needed = if basis.undecided { left(basis.rise, rising) } else { 1 };
-            lines.push(format!(
-                "{} brings it up, {} in a row take it down",
-                passes(needed),
-                times(left(basis.fall, falling), "failure")
-            ));
+    let mut lines: Vec<String> = Vec::new();
+    for to in &server.destinations {
+        let line = match (to.weight, to.configured) {
+            (0, None) => "its weight is 0 in the configuration: it gets no new clients".to_owned(),
+            (weight, Some(configured)) => {
+                let asked = health.and_then(|health| health.weight);
+                let mut why = Vec::new();
+                if let Some(asked) = asked {
+                    why.push(format!("its checks ask for {asked}"));
+                }
+                if server.verdict == Verdict::Degraded {
+                    why.push("degraded_weight, while it is degraded".to_owned());
+                }
+                if let Some(returned) = health.and_then(|health| health.returned)
+                    && weight < asked.unwrap_or(configured)
+                    && server.verdict.passes()
+                {
+                    why.push(format!("slow_start, since it came back {} ago", ago(returned, now)));
+                }
+                if server.verdict == Verdict::Unknown {
+                    why.push("what it was before it became unknown".to_owned());
+                }
+                let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
+                format!("its weight is {weight}, {configured} is configured{why}")
+            }
+            _ => continue,
+        };
+        if lines.last() != Some(&line) {
+            lines.push(line);
         }
     }
     lines

@@ -75,7 +75,7 @@ fn a_server_that_is_well() {
         &[
             "p/a  is in: up for 5m",
             "it is up since 2026-11-20 11:55:00 UTC (5m ago)",
-            "3 failures more in a row take it down",
+            "3 failures in a row take it down",
             "asks for resolve.test A over udp, expects NOERROR at 10.0.0.1:53",
             "at present every 2000 ms, each probe for at most 500 ms; rise = 2, fall = 3",
             "udp/10.9.9.9:53 goes to 10.0.0.1:53 with weight 100",
@@ -88,10 +88,7 @@ fn a_server_that_is_well() {
 fn a_server_that_is_about_to_fall() {
     says(
         &state(health("up", None, json!({ "away": 2, "toward": "down" })), true),
-        &[
-            "2 failures in a row speak for down; fall = 3 of them make it so",
-            "1 failure more in a row take it down",
-        ],
+        &["2 failures in a row speak for down; fall = 3 of them make it so", "1 more failure takes it down"],
     );
 }
 
@@ -116,7 +113,7 @@ fn trouble_at_our_own_end() {
     says(
         &state(health("unknown", Some("no_socket"), json!({ "settled": "down", "silent": 3 })), false),
         &[
-            "its latest 3 probes could not be run, which says nothing about it: down is what was settled before",
+            "its latest probes could not be run, which says nothing about it: down is what was settled before",
             "unknown is not down: the kernel's table is held as it is",
             "one probe that can be run shows it as down again",
         ],
@@ -157,7 +154,14 @@ fn drained_and_kept() {
     for service in kept.lvsd.items.values_mut() {
         service.fail_open = true;
     }
-    says(&kept, &["p/a  is in: down, but min_serving keeps it", "p fails open", "this one among them"]);
+    says(
+        &kept,
+        &[
+            "p/a  is in: down, but min_serving or max_ejected keeps it",
+            "p fails open",
+            "This one is kept by min_serving",
+        ],
+    );
 }
 
 #[test]
@@ -182,6 +186,7 @@ fn several_checks_are_told_one_by_one() {
     all.as_object_mut().unwrap().remove("basis");
     all["weight"] = json!(7);
     all["unconfirmed"] = json!(1);
+    all["require"] = json!(2);
     let mut load = one.clone();
     load["address"] = json!("10.0.0.1:0");
     all["checks"] = json!([
@@ -197,9 +202,64 @@ fn several_checks_are_told_one_by_one() {
             "check load, which only warns, is up for 5m",
             "its checks ask for weight 7 in place of the configured one",
             "it takes 1 more result to bear it out",
-            "checks that count: 2, that only warn: 1",
+            "checks that count: 2, of which 2 must pass; that only warn: 1",
+            "it comes up when 2 of its 2 checks that count pass; 1 passes now",
+            "check dns: 3 failures in a row take it down",
+            "check zone: 2 passed probes in a row bring it up",
             "zone: asks for zone.test SOA over udp at 10.0.0.1:53; rise = 2, fall = 3",
             "load: asks for resolve.test A over udp, expects NOERROR at 10.0.0.1; rise = 2, fall = 3",
         ],
     );
+}
+
+/// Its destination is in the kernel with this weight where 100 are configured, and `kept` keeps it there.
+fn weighed(health: serde_json::Value, weight: u32, kept: Option<&str>) -> State {
+    let mut state = state(health, true);
+    let service = state.lvsd.items.values_mut().next().unwrap();
+    service.fail_open = kept.is_some();
+    let to = service.destinations.values_mut().next().unwrap();
+    (to.weight, to.configured) = (weight, (weight != 100).then_some(100));
+    to.kept = kept.map(|kept| serde_json::from_value(json!(kept)).unwrap());
+    state
+}
+
+#[test]
+fn which_limit_keeps_it() {
+    let down = || health("down", Some("dns_timeout"), json!({}));
+    says(
+        &weighed(down(), 100, Some("rate")),
+        &["down, but ejection_rate lets it go later", "This one goes when its turn comes by ejection_rate"],
+    );
+    says(&weighed(down(), 100, Some("share")), &["This one is kept by min_serving or max_ejected"]);
+    says(&weighed(down(), 100, None), &["it should be out of the table and is still there"]);
+    says(&state(health("up", None, json!({})), false), &["it should be in the table and is not"]);
+}
+
+#[test]
+fn why_it_has_another_weight() {
+    let mut returned = health("up", None, json!({}));
+    returned["returned"] = json!("2026-11-20T11:59:00Z");
+    says(
+        &weighed(returned.clone(), 30, None),
+        &["its weight is 30, 100 is configured: slow_start, since it came back 1m ago"],
+    );
+    returned["weight"] = json!(40);
+    says(&weighed(returned, 40, None), &["its weight is 40, 100 is configured: its checks ask for 40\n"]);
+    let degraded = health("degraded", Some("exec_warning"), json!({}));
+    says(
+        &weighed(degraded, 50, None),
+        &["its weight is 50, 100 is configured: degraded_weight, while it is degraded"],
+    );
+}
+
+#[test]
+fn what_ends_not_knowing() {
+    let unknown = |cause| health("unknown", Some(cause), json!({ "settled": "up", "silent": 3 }));
+    for (cause, line) in [
+        ("parent_down", "what it depends on works again"),
+        ("director_blind", "a sentinel answers again, or most real servers do"),
+        ("no_socket", "the trouble is at this director's own end"),
+    ] {
+        says(&state(unknown(cause), true), &[line, "its latest probes could not be run"]);
+    }
 }

@@ -328,6 +328,7 @@ impl Story {
                     weight: None,
                     unconfirmed: 0,
                     checks: Vec::new(),
+                    require: 0,
                 };
                 self.checks.items.insert(id.clone(), health);
             }

@@ -56,6 +56,7 @@ fn health(verdict: Verdict, cause: Option<Cause>) -> RealServerHealth {
         weight: None,
         unconfirmed: 0,
         checks: Vec::new(),
+        require: 0,
     }
 }
 

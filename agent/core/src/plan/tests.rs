@@ -88,6 +88,7 @@ fn checks(verdicts: &[(&str, Verdict, i64)]) -> CheckSection {
             weight: None,
             unconfirmed: 0,
             checks: Vec::new(),
+            require: 0,
         };
         (id(name), health)
     });

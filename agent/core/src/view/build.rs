@@ -278,6 +278,8 @@ fn destination(service: ServiceAddress, address: SocketAddr, to: &DestinationRep
         service,
         address,
         weight: to.weight,
+        configured: to.configured,
+        kept: to.kept,
         active_connections: to.active_connections,
         inactive_connections: to.inactive_connections,
         traffic: to.traffic,

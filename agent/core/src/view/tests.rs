@@ -40,6 +40,7 @@ fn health(verdict: Verdict, since: i64, address: &str) -> RealServerHealth {
         weight: None,
         unconfirmed: 0,
         checks: Vec::new(),
+        require: 0,
     }
 }
 
@@ -48,6 +49,8 @@ fn destination(name: &str, weight: u32) -> DestinationReport {
         real_server: name.parse().ok(),
         sorry: false,
         weight,
+        configured: None,
+        kept: None,
         active_connections: 1,
         inactive_connections: 2,
         traffic: Traffic { connections: 7, packets_in_per_sec: 500, ..Traffic::default() },

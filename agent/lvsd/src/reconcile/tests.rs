@@ -1,5 +1,5 @@
 use agent_api::config::{Source, parse};
-use agent_api::{RealServerHealth, Verdict};
+use agent_api::{KeptBy, RealServerHealth, Verdict};
 use agent_ipvs::{DestinationStatus, ServiceStatus, Weight};
 
 use super::*;
@@ -100,6 +100,7 @@ fn checks(verdicts: &[(&str, Verdict)]) -> CheckSection {
             weight: None,
             unconfirmed: 0,
             checks: Vec::new(),
+            require: 0,
         };
         (format!("resolver/{name}").parse().unwrap(), health)
     });
@@ -209,7 +210,18 @@ fn failing_open_is_told_when_it_begins_and_ends_and_not_by_a_restart() {
     bed.pass();
     bed.checks = checks(&[("a", Verdict::Down), ("b", Verdict::Down)]);
     // Who is kept in for want of better does not count for the quorum.
-    assert_eq!(kinds(&bed.pass()), [EventKind::FailOpenBegan, EventKind::QuorumLost]);
+    let pass = bed.pass();
+    assert_eq!(kinds(&pass), [EventKind::FailOpenBegan, EventKind::QuorumLost]);
+    // The report says of whom it is so, and where a weight is not the configured one.
+    let mut table = pass.plan.wanted.clone();
+    let there = table.values_mut().next().unwrap().destinations.values_mut().next().unwrap();
+    there.weight = Weight::ZERO;
+    let (blueprint, seen) = (bed.reconciler.blueprint(), (&table, &pass.figures));
+    let services = crate::report::services(blueprint, &pass.plan, seen, &BTreeMap::new(), false);
+    let destinations = services.values().flat_map(|service| service.destinations.values());
+    let told: Vec<_> = destinations.map(|to| (to.kept, to.configured.is_some())).collect();
+    assert!(told.contains(&(Some(KeptBy::Share), true)), "{told:?}");
+    assert_eq!(told.iter().filter(|(_, other)| *other).count(), 1, "{told:?}");
     assert_eq!(kinds(&bed.pass()), []);
     let blueprint = bed.reconciler.blueprint().clone();
     bed.reconciler = Reconciler::new(

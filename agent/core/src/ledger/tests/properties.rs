@@ -47,6 +47,8 @@ fn lvsd() -> impl Strategy<Value = Input> {
                     real_server: None,
                     sorry: false,
                     weight,
+                    configured: None,
+                    kept: None,
                     active_connections: 0,
                     inactive_connections: 0,
                     traffic: Default::default(),

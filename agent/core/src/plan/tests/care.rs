@@ -153,6 +153,7 @@ fn so_many_at_once_and_no_more() {
     }
     let plan = case.plan();
     assert_eq!(plan.fail_open.values().copied().collect::<Vec<_>>(), [2], "it is said");
+    assert_eq!(plan.kept, [(id("a"), KeptBy::Rate), (id("b"), KeptBy::Rate)].into(), "of each");
     // Who stands last in the file goes first, as who falls first would.
     assert_eq!(settle(&mut case), "a=100 b=100 d=100");
     later(&mut case, 9);
@@ -176,6 +177,7 @@ fn the_largest_share_that_goes() {
     for (age, name) in ["a", "b", "c"].iter().enumerate() {
         judge(&mut case, name, Verdict::Down, age as i64);
     }
+    assert_eq!(case.plan().kept, [(id("a"), KeptBy::Share)].into(), "and it is said");
     assert_eq!(settle(&mut case), "a=100 d=100", "who fell last stays");
 }
 

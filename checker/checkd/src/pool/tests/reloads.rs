@@ -130,7 +130,7 @@ fn what_did_not_change_is_not_disturbed() {
         ("a limit of latency", swap("\"400ms\"", "\"300ms\""), changed, (true, false), 4),
     ] {
         let left = Left { reload, dns: counters.0, tcp: counters.1, probes };
-        assert_eq!(reloaded(&[text.clone()]), left, "{what}");
+        assert_eq!(reloaded(std::slice::from_ref(&text)), left, "{what}");
         // There and back again in two reloads: what was kept is kept still.
         if counters == (true, true) {
             let back = reloaded(&[text, BASE.to_owned()]);
