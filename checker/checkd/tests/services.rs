@@ -211,23 +211,28 @@ fn probe(check: &TalkCheck, timeout: Duration, server: SocketAddr) -> Finding {
 fn every_dialogue_tells_the_well_from_the_ill() {
     let checks = shown();
     assert_eq!(checks.len(), 11, "{:?}", checks.keys());
-    for (name, check) in &checks {
-        let (turns, _) = parts(name);
-        let address = match std::env::var(format!("SERVICE_{name}")) {
-            Ok(address) => address.parse().expect("an address with a port"),
-            Err(_) => server(check.transport, turns),
-        };
-        let well = probe(check, Duration::from_secs(20), address);
-        assert_eq!(well.cause, None, "{name}: {well:?}");
-        let (mut turns, (place, says)) = parts(name);
-        turns[place].says = says;
-        turns.truncate(place + 1);
-        let ill = probe(check, Duration::from_millis(500), server(check.transport, turns));
-        let mismatch =
-            if check.transport == Transport::Udp { Cause::UdpMismatch } else { Cause::TcpMismatch };
-        assert!([Some(mismatch), Some(Cause::LateTimer)].contains(&ill.cause), "{name}: {ill:?}");
-        // What is told of either has no secret in it.
-        let told = format!("{check} {} {} {} {}", well.detail, well.reply, ill.detail, ill.reply);
-        assert!(!told.contains("geheim"), "{told}");
-    }
+    std::thread::scope(|scope| {
+        for (name, check) in &checks {
+            scope.spawn(|| tells_them_apart(name, check));
+        }
+    });
+}
+
+fn tells_them_apart(name: &str, check: &TalkCheck) {
+    let (turns, _) = parts(name);
+    let address = match std::env::var(format!("SERVICE_{name}")) {
+        Ok(address) => address.parse().expect("an address with a port"),
+        Err(_) => server(check.transport, turns),
+    };
+    let well = probe(check, Duration::from_secs(20), address);
+    assert_eq!(well.cause, None, "{name}: {well:?}");
+    let (mut turns, (place, says)) = parts(name);
+    turns[place].says = says;
+    turns.truncate(place + 1);
+    let ill = probe(check, Duration::from_millis(500), server(check.transport, turns));
+    let mismatch = if check.transport == Transport::Udp { Cause::UdpMismatch } else { Cause::TcpMismatch };
+    assert!([Some(mismatch), Some(Cause::LateTimer)].contains(&ill.cause), "{name}: {ill:?}");
+    // What is told of either has no secret in it.
+    let told = format!("{check} {} {} {} {}", well.detail, well.reply, ill.detail, ill.reply);
+    assert!(!told.contains("geheim"), "{told}");
 }

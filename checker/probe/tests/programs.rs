@@ -128,6 +128,13 @@ fn reaped() {
     }
 }
 
+/// The most memory that this process ever had, in KiB.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
 fn gone(mark: &str) {
     let deadline = Instant::now() + PATIENCE;
     while !processes(mark).is_empty() {
@@ -284,9 +291,11 @@ fn odd_output_is_no_obstacle() {
         "{}",
         finding.detail
     );
-    // More than a pipe holds, and then well.
-    let much = bench.script("much", "head -c 1000000 /dev/zero; exit 0");
+    // Far more than a pipe holds, and then well. It is read, and not kept.
+    let much = bench.script("much", "head -c 200000000 /dev/zero; exit 0");
+    let before = peak_memory();
     assert_eq!(told(&bench.run(&much, &[], 30_000)), (Verdict::Up, ""));
+    assert!(peak_memory() < before + (50 << 10), "{before} KiB, then {}", peak_memory());
     let closes = bench.script("closes", "exec > /dev/null 2>&1; sleep 33; exit 0");
     assert_eq!(told(&bench.run(&closes, &[], 300)), (Verdict::Down, "exec_timeout"));
     let slow = bench.script("slow", "exec > /dev/null 2>&1; sleep 0.3; exit 0");
