@@ -68,8 +68,9 @@ pub(crate) fn run(config_path: &Path, socket: &Path, state: &Path) -> anyhow::Re
     })
     .context("can't listen to signals")?;
 
-    let pool = Pool::new(&config, checks, schedule::seed(&boot), clock::now(), Timestamp::now())
-        .map_err(UsageError)?;
+    let planned = clock::now();
+    let mut pool =
+        Pool::new(&config, checks, schedule::seed(&boot), planned, Timestamp::now()).map_err(UsageError)?;
     let threads = runner.fit(pool.dns_per_second()).context("can't make room for all probes")?;
     let identity = Reporter {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -94,6 +95,8 @@ pub(crate) fn run(config_path: &Path, socket: &Path, state: &Path) -> anyhow::Re
         .context("can't start to report to the agent")?;
     let (servers, probes) = (pool.count().iter().sum::<usize>(), pool.probes());
     info!(servers, probes, threads, sockets = settings.max_sockets, "probing");
+    // Else all would begin at once that came due meanwhile.
+    pool.put_off(clock::now().since(planned));
     let mut daemon = Daemon {
         sentinels,
         blind,

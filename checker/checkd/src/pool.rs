@@ -169,6 +169,11 @@ impl Pool {
         Ok(pool)
     }
 
+    /// Puts off every probe: the pool was made so long before the first one could begin.
+    pub(crate) fn put_off(&mut self, by: Duration) {
+        self.schedule.put_off(by);
+    }
+
     /// Takes another configuration. A check that has not changed keeps its counters and its place in the schedule, under another name, too;
     /// one that has changed keeps its verdict.
     pub(crate) fn reload(&mut self, config: &Config, now: Time, stamp: Timestamp) -> Result<Reload, String> {

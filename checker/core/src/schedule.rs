@@ -112,6 +112,15 @@ impl Schedule {
         id
     }
 
+    /// Puts off everything that is due: what was planned some time before anything could begin.
+    pub fn put_off(&mut self, by: Duration) {
+        let moved = self.queue.drain().map(|Reverse((at, id))| Reverse((at + by, id))).collect();
+        self.queue = moved;
+        for due in self.places.iter_mut().filter_map(|place| place.due.as_mut()) {
+            *due += by;
+        }
+    }
+
     /// Removes a probe. Unknown ids are ignored.
     pub fn remove(&mut self, id: ProbeId) {
         if let Some(place) = self.place_mut(id) {

@@ -207,3 +207,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_put_off_keeps_its_order_and_distances() {
+    let phases = |put_off: Duration| {
+        let mut schedule = Schedule::new(7, Duration::ZERO);
+        let ids: Vec<ProbeId> =
+            (0..50).map(|n| schedule.insert(&format!("pool/dns{n}"), SECOND, Time::ZERO)).collect();
+        schedule.remove(ids[3]);
+        schedule.put_off(put_off);
+        let mut due = Vec::new();
+        run(&mut schedule, Time::ZERO + put_off + SECOND, |id, now| due.push((id, now)));
+        due.truncate(49);
+        due
+    };
+    let put_off = Duration::from_millis(270);
+    let moved: Vec<_> = phases(Duration::ZERO).into_iter().map(|(id, at)| (id, at + put_off)).collect();
+    assert_eq!(phases(put_off), moved);
+    assert_eq!(moved.len(), 49);
+}
