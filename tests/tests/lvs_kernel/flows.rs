@@ -15,6 +15,9 @@ use holdfast_tests::patience::wait_for;
 /// Queries a second.
 const RATE: u32 = 500;
 
+/// A change of the table is seen within this time, by reading it again and again.
+const SEEN_WITHIN: Duration = Duration::from_millis(100);
+
 pub(crate) const CASES: &[Case] = &[
     Case { name: "direct_a_drain_loses_no_query_and_a_death_only_until_it_is_found", run: direct },
     Case { name: "tunnel_a_drain_loses_no_query_and_a_death_only_until_it_is_found", run: tunnel },
@@ -55,11 +58,14 @@ fn losses(bed: &mut Bed, method: &str) -> Result<()> {
 
         // Who has the client is drained in turn, so that a fixed port must move.
         let begin = Instant::now();
+        let mut left = Vec::new();
         for number in 0..bed.servers.len() {
             let name = format!("dns{}", number + 1);
             let real = bed.address(number)?;
             bed.holdfast.obeyed(&["drain", &name])?;
-            bed.table_when("its flows are gone", SOON, |table| table.weights(VIP.into(), real) == [0])?;
+            left.push(
+                bed.table_when("its flows are gone", SOON, |table| table.weights(VIP.into(), real) == [0])?,
+            );
             wait(&asker, RATE as usize / 2)?;
             bed.holdfast.obeyed(&["undrain", &name])?;
             bed.table_when("it is back", SOON, |table| table.weights(VIP.into(), real) == [100, 100])?;
@@ -72,7 +78,22 @@ fn losses(bed: &mut Bed, method: &str) -> Result<()> {
             drained.sent,
             drained.slowest.as_secs_f64() * 1e3
         ));
-        ensure!(drained.bad() == 0, "{} of {} queries were lost by a drain", drained.bad(), drained.sent);
+        // With NAT an answer needs the flow, which the next query takes elsewhere: what is under way when the server leaves may be lost,
+        // which is as much as was sent within the time of an answer.
+        let (mut excused, most) = (0, (drained.slowest.as_secs_f64() * f64::from(RATE)) as usize);
+        if method == "nat" && same_port {
+            for left in left {
+                let under_way = outcome(&asker, left - drained.slowest - SEEN_WITHIN, left)?.bad();
+                ensure!(under_way <= most, "{under_way} lost when a server left, {most} can be under way");
+                excused += under_way;
+            }
+        }
+        ensure!(
+            drained.bad() == excused,
+            "{} of {} queries were lost by a drain",
+            drained.bad(),
+            drained.sent
+        );
 
         // Every server dies in turn, so that the fixed port is hit.
         let promised = Timing::QUICK.out_within();

@@ -378,6 +378,11 @@ impl Bed {
         let _moved = fs::rename(&log, log.with_extension("log.old"));
     }
 
+    /// That of the one that was killed.
+    pub fn former_alertd_log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("alertd.log.old")).unwrap_or_default()
+    }
+
     pub fn alertd_log(&self) -> String {
         fs::read_to_string(self.dir.path().join("alertd.log")).unwrap_or_default()
     }
