@@ -211,3 +211,27 @@ fn serve(mut prober: Prober, shared: &Mutex<Shared>, tell: &Waker) -> Result<(),
         finished.extend(std::iter::from_fn(|| prober.next_finished()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_has_ended_is_told() {
+        let prober = Prober::new(Settings::default()).unwrap();
+        let mut lanes = Lanes::new(prober.waker());
+        lanes.grow(2, Settings::default()).unwrap();
+        assert!(lanes.turned().unwrap().is_some());
+        lock(&lanes.lanes[1].shared).stop = true;
+        lanes.lanes[1].waker.wake();
+        let begun = clock::now();
+        let error = loop {
+            assert!(clock::now().since(begun) < Duration::from_secs(30), "nobody says so");
+            match lanes.turned() {
+                Ok(_) => std::thread::sleep(Duration::from_millis(5)),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.to_string(), "a thread that runs probes has ended");
+    }
+}
