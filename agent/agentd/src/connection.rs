@@ -197,6 +197,8 @@ impl Connection {
                     self.frames.set_limit(REPORT_MAX);
                     // The wait for the others was not its own fault.
                     begun = None;
+                    // All of it may be there already: whoever waits for more waits in vain.
+                    continue;
                 }
                 Err(error) => return Err(End::Refused(error.to_string())),
             }

@@ -140,6 +140,26 @@ fn an_endless_line_is_refused_at_the_limit() {
 }
 
 #[test]
+fn a_long_report_is_answered_as_soon_as_all_of_it_is_there() {
+    let (_agent, place, _others) = agent();
+    let mut raw = Raw::connect(&place.socket);
+    // Around the length from which on a report is long, and around twice that, where what is read at a time ends.
+    for length in [65_000, 65_535, 65_536, 65_537, 65_600, 100_000, 131_071, 131_072, 131_073, 400_000] {
+        let report = concat!(
+            r#"{"method":"org.holdfast.Agent.Report","parameters":{"checkd":{"whole":true,"reporter":"#,
+            r#"{"version":"x","pid":1,"started_at":"2026-11-21T00:00:00Z","config":"c"}}"#
+        );
+        let mut bytes = report.as_bytes().to_vec();
+        bytes.resize(length - 2, b' ');
+        bytes.extend(b"}}\0");
+        assert_eq!(bytes.len(), length + 1);
+        assert!(raw.send(&bytes));
+        let reply = raw.message().expect("an answer");
+        assert!(reply["parameters"]["generation"].is_u64(), "{length}: {reply}");
+    }
+}
+
+#[test]
 fn a_thousand_idle_connections_disturb_nobody() {
     let (_agent, place, others) = agent();
     let mut idle: Vec<Raw> = Vec::new();
