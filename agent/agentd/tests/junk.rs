@@ -143,10 +143,10 @@ fn an_endless_line_is_refused_at_the_limit() {
 fn a_long_report_is_answered_as_soon_as_all_of_it_is_there() {
     let (_agent, place, _others) = agent();
     let mut raw = Raw::connect(&place.socket);
-    // Around the length from which on a report is long, and around twice that, where what is read at a time ends.
+    // As somebody whom nobody else plays here. Around the length from which on a report is long, and around twice that, where what is read at a time ends.
     for length in [65_000, 65_535, 65_536, 65_537, 65_600, 100_000, 131_071, 131_072, 131_073, 400_000] {
         let report = concat!(
-            r#"{"method":"org.holdfast.Agent.Report","parameters":{"checkd":{"whole":true,"reporter":"#,
+            r#"{"method":"org.holdfast.Agent.Report","parameters":{"lvsd":{"whole":true,"reporter":"#,
             r#"{"version":"x","pid":1,"started_at":"2026-11-21T00:00:00Z","config":"c"}}"#
         );
         let mut bytes = report.as_bytes().to_vec();
