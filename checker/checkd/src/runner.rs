@@ -7,7 +7,7 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use checker_core::{Finding, Time};
-use checker_probe::{ExecRunner, Lanes, ProbeError, Prober, Settings, TalkProber, Target, Waker, clock};
+use checker_probe::{ExecRunner, Lanes, ProbeError, Prober, Settings, TalkProber, Target, Waker};
 
 use crate::work::{Kind, Work};
 
@@ -71,7 +71,7 @@ impl Runner {
             Kind::Dns(check) if self.lanes.is_empty() || check.transport.is_secured() => {
                 self.dns.start(token, check, target);
             }
-            Kind::Dns(check) => self.lanes.start(token, check, target, clock::now()),
+            Kind::Dns(check) => self.lanes.start(token, check, target),
             Kind::Talk(check) => self.talk.start(token, check, target),
             Kind::Errand(errand) => self.dns.start_errand(token, errand.clone(), target),
             Kind::Exec(check) => self.exec.start(token, check),
@@ -124,6 +124,7 @@ mod tests {
 
     use checker_core::Cause;
     use checker_core::dns::{Class, DnsCheck, Question, RecordType};
+    use checker_probe::clock;
 
     use super::*;
 

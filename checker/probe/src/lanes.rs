@@ -44,6 +44,8 @@ struct Lane {
 #[derive(Debug)]
 struct Shared {
     starts: Vec<Start>,
+    /// Since when the first of them lies here.
+    handed: Option<Time>,
     finished: Vec<Finished>,
     /// Probes that wait for a socket.
     waiting: usize,
@@ -59,7 +61,6 @@ struct Start {
     token: u64,
     check: Arc<DnsCheck>,
     target: Target,
-    handed: Time,
 }
 
 impl Lanes {
@@ -90,6 +91,7 @@ impl Lanes {
             let prober = Prober::new(settings)?;
             let shared = Arc::new(Mutex::new(Shared {
                 starts: Vec::new(),
+                handed: None,
                 finished: Vec::new(),
                 waiting: 0,
                 late: Duration::ZERO,
@@ -107,17 +109,20 @@ impl Lanes {
     }
 
     /// Lets one of them begin a probe, as soon as [`Lanes::flush`] is called. There must be one.
-    pub fn start(&mut self, token: u64, check: &Arc<DnsCheck>, target: Target, now: Time) {
+    pub fn start(&mut self, token: u64, check: &Arc<DnsCheck>, target: Target) {
         self.next = (self.next + 1) % self.lanes.len().max(1);
         if let Some(lane) = self.lanes.get_mut(self.next) {
-            lane.starts.push(Start { token, check: Arc::clone(check), target, handed: now });
+            lane.starts.push(Start { token, check: Arc::clone(check), target });
         }
     }
 
     /// Hands over what was started.
     pub fn flush(&mut self) {
         for lane in self.lanes.iter_mut().filter(|lane| !lane.starts.is_empty()) {
-            lock(&lane.shared).starts.append(&mut lane.starts);
+            let mut shared = lock(&lane.shared);
+            shared.handed.get_or_insert_with(clock::now);
+            shared.starts.append(&mut lane.starts);
+            drop(shared);
             lane.waker.wake();
         }
     }
@@ -193,7 +198,7 @@ fn serve(mut prober: Prober, shared: &Mutex<Shared>, tell: &Waker) -> Result<(),
                 return Ok(());
             }
             std::mem::swap(&mut shared.starts, &mut starts);
-            let late = starts.iter().map(|start: &Start| now.since(start.handed)).max();
+            let late = shared.handed.take().map(|handed| now.since(handed));
             shared.late = shared.late.max(late.unwrap_or_default());
             (shared.waiting, shared.turned) = (prober.stats().waiting, now);
             // Whoever has not yet looked is awake already.
@@ -204,7 +209,7 @@ fn serve(mut prober: Prober, shared: &Mutex<Shared>, tell: &Waker) -> Result<(),
         if is_news {
             tell.wake();
         }
-        for Start { token, check, target, .. } in starts.drain(..) {
+        for Start { token, check, target } in starts.drain(..) {
             prober.start(token, &check, target);
         }
         prober.poll(now + TURN)?;

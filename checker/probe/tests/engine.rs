@@ -155,7 +155,7 @@ fn lanes_run_what_one_thread_can_not() {
         lanes.grow(count, settings).unwrap();
         for token in 0..200 {
             let target = if token % 10 == 3 { closed } else { server.addr };
-            lanes.start(round * 200 + token, &check, Target::new(target, None).unwrap(), clock::now());
+            lanes.start(round * 200 + token, &check, Target::new(target, None).unwrap());
         }
         lanes.flush();
     }
@@ -184,7 +184,7 @@ fn lanes_run_what_one_thread_can_not() {
     // What is under way does not hold up the end.
     let silent = Fake::udp(|_, _, _| {});
     for token in 0..30 {
-        lanes.start(token, &check, Target::new(silent.addr, None).unwrap(), clock::now());
+        lanes.start(token, &check, Target::new(silent.addr, None).unwrap());
     }
     lanes.flush();
     let begun = Instant::now();

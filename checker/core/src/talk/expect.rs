@@ -51,21 +51,13 @@ impl Octets {
     }
 
     fn agrees(&self, seen: &[u8]) -> bool {
-        match self.mask.is_empty() {
-            true => seen == self.octets,
-            false => {
-                let pairs = seen.iter().zip(&self.octets).zip(&self.mask);
-                seen.len() == self.octets.len() && pairs.into_iter().all(|((a, b), bits)| (a ^ b) & bits == 0)
-            }
-        }
+        seen.len() == self.octets.len() && self.may_become(seen)
     }
 
     /// Whether what came may still become this at its beginning.
     fn may_become(&self, seen: &[u8]) -> bool {
-        let length = seen.len().min(self.octets.len());
-        let part = |all: &[u8]| all.get(..length).unwrap_or_default().to_vec();
-        let mask = if self.mask.is_empty() { Vec::new() } else { part(&self.mask) };
-        Self { octets: part(&self.octets), mask }.agrees(seen.get(..length).unwrap_or_default())
+        let masks = self.mask.iter().copied().chain(std::iter::repeat(0xff));
+        seen.iter().zip(&self.octets).zip(masks).all(|((a, b), bits)| (a ^ b) & bits == 0)
     }
 }
 
