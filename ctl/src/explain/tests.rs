@@ -194,6 +194,9 @@ fn several_checks_are_told_one_by_one() {
         { "name": "zone", "health": sick },
         { "name": "load", "advisory": true, "health": load },
     ]);
+    let mut any = all.clone();
+    (any["verdict"], any["require"], any["cause"]) = (json!("up"), json!(1), json!(null));
+    says(&state(any, true), &["it goes down when 2 of its 2 checks that count are down; 1 is now"]);
     says(
         &state(all, false),
         &[
